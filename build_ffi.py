@@ -1,0 +1,61 @@
+"""Builds the extension: cffi reads the C core's one public header, setuptools compiles the core.
+
+The module's name comes from the Extension in pyproject.toml, so that a vendored copy only changes
+it there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+from cffi import FFI
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+HEADER = "fasttrust.h"
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+
+def declarations() -> str:
+    """The header as cffi can read it: without the preprocessor's lines and the one annotation."""
+    lines = (ROOT / "csrc" / HEADER).read_text(encoding="utf-8").splitlines()
+    kept = "\n".join("" if line.startswith("#") else line for line in lines)
+    return kept.replace("FT_MUST_USE ", "")
+
+
+class BuildExt(build_ext):
+    """Adds the generated wrapper to the sources of the one extension."""
+
+    def run(self) -> None:
+        for extension in self.extensions:
+            # Bound by cffi under the limited API; a free-threaded Python has none before 3.15.
+            extension.py_limited_api = not FREE_THREADED
+            ffi = FFI()
+            ffi.cdef(declarations())
+            ffi.set_source(extension.name, f'#include "{HEADER}"')
+            wrapper = Path(self.build_temp, f"{extension.name}.c")
+            wrapper.parent.mkdir(parents=True, exist_ok=True)
+            ffi.emit_c_code(str(wrapper))
+            extension.sources = [*extension.sources, str(wrapper)]
+            if not FREE_THREADED:
+                extension.define_macros.append(("Py_LIMITED_API", "0x030A0000"))
+            if sys.platform != "win32":
+                # Exactly one symbol leaves the extension: its PyInit function.
+                extension.extra_compile_args += ["-std=c11", "-fvisibility=hidden"]
+            # For sanitizers and warnings-as-errors in .ci/run, on top of the platform's own flags.
+            extension.extra_compile_args += os.environ.get("FASTTRUST_CFLAGS", "").split()
+            extension.extra_link_args += os.environ.get("FASTTRUST_CFLAGS", "").split()
+        super().run()
+
+
+class BdistWheel(bdist_wheel):
+    """Tags the wheel for every CPython from 3.10 on."""
+
+    def finalize_options(self) -> None:
+        if not FREE_THREADED:
+            self.py_limited_api = "cp310"
+        super().finalize_options()

@@ -1,0 +1,183 @@
+/*
+ * What we attach to an SSL_CTX. Owned by it and freed with it, so that no Python object has to
+ * outlive a connection; what handshakes may be using is replaced and kept, never changed.
+ */
+
+#include "ossl.h"
+
+#include <stdlib.h>
+
+typedef struct retired_store {
+    X509_STORE *store; // referenced
+    struct retired_store *next;
+} retired_store;
+
+/* In the SSL_CTX's ex_data. Its presence is what tells our contexts from others. */
+typedef struct ft_context {
+    retired_store *retired; // running X509_STORE_CTXs point at these without a reference
+} ft_context;
+
+static ft_context *context_of(const SSL_CTX *ctx)
+{
+    return ft_ossl()->SSL_CTX_get_ex_data(ctx, ft_ossl()->ssl_ctx_index);
+}
+
+bool ft_context_find(const SSL_CTX *ctx)
+{
+    return context_of(ctx) != NULL;
+}
+
+bool ft_context_attached(uintptr_t context)
+{
+    ft_error ignored = {0};
+    const SSL_CTX *ctx = ft_pyssl_context(context, &ignored);
+
+    return ctx != NULL && ft_context_find(ctx);
+}
+
+void ft_context_ex_free(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argl,
+                        void *argp)
+{
+    ft_context *context = value;
+
+    (void)parent, (void)data, (void)index, (void)argl, (void)argp;
+    while (context != NULL && context->retired != NULL) {
+        retired_store *next = context->retired->next;
+
+        ft_ossl()->X509_STORE_free(context->retired->store);
+        free(context->retired);
+        context->retired = next;
+    }
+    free(context);
+}
+
+/* The present context of ours, made now if need be. */
+static ft_context *ensure_context(SSL_CTX *ctx, ft_error *err)
+{
+    ft_context *context = context_of(ctx);
+
+    if (context != NULL) {
+        return context;
+    }
+    context = calloc(1, sizeof *context);
+    if (context == NULL) {
+        ft_error_set(err, FT_E_MEMORY, "calloc", "out of memory");
+        return NULL;
+    }
+    if (ft_ossl()->SSL_CTX_set_ex_data(ctx, ft_ossl()->ssl_ctx_index, context) == 0) {
+        free(context);
+        ft_error_set(err, FT_E_FOREIGN, "SSL_CTX_set_ex_data", "OpenSSL kept no data for us");
+        return NULL;
+    }
+    return context;
+}
+
+/* Copies what the old store holds beyond the system's anchors, and its CRLs. Nothing is parsed. */
+static bool copy_objects(X509_STORE *to, X509_STORE *from, X509_STORE *system, ft_error *err)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+    bool ok = true;
+
+    (void)ossl->X509_STORE_lock(from);
+    const OPENSSL_STACK *objects = (const OPENSSL_STACK *)ossl->X509_STORE_get0_objects(from);
+    int num = ossl->OPENSSL_sk_num(objects);
+    for (int i = 0; i < num && ok; i++) {
+        const X509_OBJECT *object = ossl->OPENSSL_sk_value(objects, i);
+        X509 *cert = ossl->X509_OBJECT_get0_X509(object);
+        X509_CRL *crl = ossl->X509_OBJECT_get0_X509_CRL(object);
+
+        if (cert != NULL && (system == NULL || !ft_anchors_holds(system, cert))) {
+            ok = ossl->X509_STORE_add_cert(to, cert) == 1;
+        } else if (crl != NULL) {
+            ok = ossl->X509_STORE_add_crl(to, crl) == 1;
+        }
+    }
+    (void)ossl->X509_STORE_unlock(from);
+    if (!ok) {
+        ft_error_set(err, FT_E_FOREIGN, "X509_STORE_add_cert", "an anchor could not be kept");
+    }
+    return ok;
+}
+
+static bool replace_store(SSL_CTX *ctx, ft_context *context, X509_STORE *system,
+                          const ft_trust *trust, ft_error *err)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+    bool ok = false;
+    X509_STORE *old = ossl->SSL_CTX_get_cert_store(ctx);
+    X509_STORE *fresh = ossl->X509_STORE_new();           // owned
+    retired_store *retired = calloc(1, sizeof *retired); // owned
+
+    if (old == NULL || fresh == NULL || retired == NULL) {
+        ft_error_set(err, FT_E_MEMORY, "X509_STORE_new", "out of memory");
+        goto cleanup;
+    }
+    if (ossl->X509_STORE_set1_param(fresh, ossl->X509_STORE_get0_param(old)) == 0) {
+        ft_error_set(err, FT_E_FOREIGN, "X509_STORE_set1_param", "the store's settings were lost");
+        goto cleanup;
+    }
+    if (!copy_objects(fresh, old, system, err) ||
+        !ft_anchors_install(fresh, system, trust, err)) {
+        goto cleanup;
+    }
+    (void)ossl->X509_STORE_up_ref(old);
+    retired->store = old;
+    retired->next = context->retired;
+    context->retired = retired;
+    retired = NULL; // the context's now
+    ossl->SSL_CTX_set1_cert_store(ctx, fresh);
+    ok = true;
+
+cleanup:
+    free(retired);
+    ossl->X509_STORE_free(fresh);
+    return ok;
+}
+
+/* The store of the system's anchors; NULL without error where there is none. */
+static bool system_store(const ft_trust *trust, X509_STORE **out_store, ft_error *err)
+{
+    *out_store = NULL;
+    if (trust->system != 0) {
+        const SSL_CTX *ctx = ft_pyssl_context(trust->system, err);
+        if (ctx == NULL) {
+            return false;
+        }
+        *out_store = ft_ossl()->SSL_CTX_get_cert_store(ctx);
+    }
+    return true;
+}
+
+bool ft_context_attach(uintptr_t context, const ft_trust *trust, ft_error *err)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+    bool ok = false;
+    X509_STORE *system = NULL;
+    SSL_CTX *ctx = ft_pyssl_context(context, err);
+
+    if (ctx == NULL || !system_store(trust, &system, err)) {
+        return false;
+    }
+    (void)ossl->ERR_set_mark();
+    ft_context *ours = ensure_context(ctx, err);
+    if (ours == NULL || !replace_store(ctx, ours, system, trust, err)) {
+        goto cleanup;
+    }
+    // Last, and in this order: a callback that finds no ft_context verifies as plain ssl would.
+    ossl->SSL_CTX_set_info_callback(ctx, ft_verify_finished);
+    ossl->SSL_CTX_set_cert_verify_callback(ctx, ft_verify_callback, NULL);
+    ok = true;
+
+cleanup:
+    (void)ossl->ERR_pop_to_mark();
+    return ok;
+}
+
+bool ft_context_trust(uintptr_t context, const ft_trust *trust, ft_error *err)
+{
+    X509_STORE *system = NULL;
+    SSL_CTX *ctx = ft_pyssl_context(context, err);
+
+    return ctx != NULL && system_store(trust, &system, err) &&
+           ft_anchors_change(ft_ossl()->SSL_CTX_get_cert_store(ctx), system, trust, err);
+}

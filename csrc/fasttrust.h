@@ -1,0 +1,157 @@
+#ifndef FASTTRUST_H
+#define FASTTRUST_H
+
+/*
+ * Everything of the C core that Python may see. This one file is the C header and, less its lines
+ * that start with '#' and the word FT_MUST_USE, cffi's cdef: so constants are enums, and there is
+ * no #if after the guard.
+ *
+ * Conventions
+ *
+ * - Pointers are borrowed for the call unless a comment says otherwise, with one of these words:
+ *   *owned* (returned: the caller frees it with the named function), *borrowed* (returned: valid
+ *   until the named object is freed or changed), *must outlive* (argument: we keep the pointer).
+ * - Python objects travel as id() in a uintptr_t. The caller holds a reference during the call and
+ *   has checked the type: `object` of type _ssl._SSLContext or _ssl._SSLSocket, nothing else.
+ * - A function that can fail returns bool, or an owned pointer that is NULL for failure, and fills
+ *   `err`, which is never NULL. Only the first writer of an ft_error wins.
+ * - Every _free takes NULL.
+ * - Nothing here needs the GIL, calls Python, or takes a lock.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+enum { FT_CALL_LEN = 48, FT_MESSAGE_LEN = 256 };
+
+/* Grouped by what the caller does next. Appended, never renumbered. */
+typedef enum ft_code {
+    FT_OK = 0,
+    FT_E_MEMORY = 1,      // out of memory
+    FT_E_MISUSE = 2,      // an object that cannot be asked this, such as one never initialised
+    FT_E_UNAVAILABLE = 3, // Python's own OpenSSL cannot be reached, or is not the one we found
+    FT_E_FOREIGN = 4      // a call into OpenSSL failed; `call` names it
+} ft_code;
+
+typedef struct ft_error {
+    ft_code code;                 // ours: what a caller acts on
+    int64_t native;               // theirs, 0 if none
+    int32_t depth;                // certificate at fault, 0 is the leaf, -1 unknown
+    char call[FT_CALL_LEN];       // the foreign function that said no, "" if none
+    char message[FT_MESSAGE_LEN]; // UTF-8, a complete sentence, no newline
+} ft_error;
+
+/* ---- Python's own OpenSSL ---------------------------------------------------------------- */
+
+/* ft_specimen is a pair of throw-away Python objects by which a library is proved. */
+typedef struct ft_specimen {
+    size_t header;        // object.__basicsize__: where the fields of an object begin
+    uintptr_t context;    // an _ssl._SSLContext made for PROTOCOL_TLS_CLIENT
+    uintptr_t connection; // an _ssl._SSLSocket of that context, before its handshake
+} ft_specimen;
+
+/*
+ * ft_open finds the OpenSSL that the running _ssl uses, resolves every function that we call, and
+ * proves by the specimen that library and layout are the right ones. Nothing is kept of a library
+ * that is not proved. `ssl_path` is the file of the module _ssl, NULL where it is built in.
+ * A second call after success does nothing. Not to be called from two threads at once.
+ */
+FT_MUST_USE bool ft_open(const char *ssl_path, const ft_specimen *specimen, ft_error *err);
+
+/*
+ * ft_probe tells whether two objects are a context and a connection of the library that ft_open
+ * proved, at the given offset. Reads memory only through the kernel, so that any address may be
+ * given, and calls no function of OpenSSL on anything that does not look like its own.
+ */
+FT_MUST_USE bool ft_probe(const ft_specimen *specimen, ft_error *err);
+
+/* ft_openssl_version returns the text of OpenSSL_version(); *borrowed*, for ever. After ft_open. */
+const char *ft_openssl_version(void);
+
+/* ---- contexts ---------------------------------------------------------------------------- */
+
+/* ft_trust says on which side of a connection the system's anchors count. */
+typedef struct ft_trust {
+    uintptr_t system; // an _ssl._SSLContext whose store holds them and is never changed; 0 for none
+    bool for_clients; // they verify servers
+    bool for_servers; // they verify clients
+} ft_trust;
+
+/*
+ * ft_context_attach gives the SSL_CTX of `context` our verifier and a fresh store, which keeps the
+ * certificates beyond the system's anchors and the CRLs of the old one. The old store lives until
+ * the SSL_CTX dies: handshakes may be using it. Not to be called from two threads at once on one
+ * context.
+ */
+FT_MUST_USE bool ft_context_attach(uintptr_t context, const ft_trust *trust, ft_error *err);
+
+/* ft_context_trust changes where the system's anchors count, for handshakes from now on. */
+FT_MUST_USE bool ft_context_trust(uintptr_t context, const ft_trust *trust, ft_error *err);
+
+/* ft_context_attached tells whether the SSL_CTX carries our verifier. */
+bool ft_context_attached(uintptr_t context);
+
+/* ---- connections ------------------------------------------------------------------------- */
+
+/* Where the road of verify.c ended. */
+typedef enum ft_step {
+    FT_STEP_NONE = 0,    // no verification ran on this connection (yet)
+    FT_STEP_UNASKED = 1, // the connection verifies nobody (CERT_NONE)
+    FT_STEP_RESUMED = 2, // a resumed session: nothing is verified again
+    FT_STEP_OPENSSL = 3, // OpenSSL decided
+    FT_STEP_BROKEN = 4   // the verification could not be carried out, hence refused
+} ft_step;
+
+typedef struct ft_verdict {
+    ft_step step;
+    int32_t code;                        // X509_V_ERR_* of the running OpenSSL, 0 is trusted
+    int32_t depth;                       // certificate at fault, 0 is the leaf, -1 unknown
+    int64_t native_code;                 // the platform's own, 0 if none
+    char native_message[FT_MESSAGE_LEN]; // the platform's own words, "" if none
+} ft_verdict;
+
+/* ft_record is what we know of one connection. Written by the handshake's thread, read by any. */
+typedef struct ft_record ft_record;
+
+/* ft_chain is an immutable list of referenced X509s, leaf first. */
+typedef struct ft_chain ft_chain;
+
+/* ft_der is one certificate in DER; *borrowed* until its chain is freed. */
+typedef struct ft_der {
+    const char *data; // bytes; of type char, as cffi makes bytes of char only
+    size_t len;
+} ft_der;
+
+/* ft_record_watch returns the connection's record, made now if need be; *owned*, ft_record_free. */
+FT_MUST_USE ft_record *ft_record_watch(uintptr_t connection, ft_error *err);
+void ft_record_free(ft_record *record);
+
+/* ft_record_verdict copies the latest verdict. */
+void ft_record_verdict(ft_record *record, ft_verdict *out_verdict);
+
+/*
+ * ft_record_chain returns what was captured: what the peer sent, or what was verified. *owned*,
+ * ft_chain_free. NULL where there is nothing.
+ */
+ft_chain *ft_record_chain(ft_record *record, bool verified);
+
+/*
+ * ft_connection_chain is ft_record_chain for any connection: where its context carries our verifier
+ * what was captured, else what OpenSSL holds, which another thread must not be reading. The
+ * verified chain of such a connection counts only with verify result 0, not resumed, and with a
+ * verify mode other than CERT_NONE. NULL with err->code FT_OK where there is nothing.
+ */
+ft_chain *ft_connection_chain(uintptr_t connection, bool verified, ft_error *err);
+
+size_t ft_chain_len(const ft_chain *chain);
+
+/* ft_chain_ders returns one ft_der for each certificate, made at the first call; *borrowed* until
+ * the chain is freed. */
+FT_MUST_USE const ft_der *ft_chain_ders(ft_chain *chain, ft_error *err);
+
+void ft_chain_free(ft_chain *chain);
+
+#endif

@@ -1,0 +1,159 @@
+"""Connections: their chains, whoever wraps them, and what the sockets of our contexts add."""
+
+from __future__ import annotations
+
+import ssl
+import weakref
+from typing import Any
+
+from . import _native
+from ._certificate import Certificate, certificates
+from ._errors import verification_error
+from ._hints import hint
+
+_MISSING = object()
+
+
+class Watched:
+    """What the sockets and objects of our contexts have beyond ``ssl``'s: a mixin before its class.
+
+    The record outlives ``_sslobj``, which ``SSLSocket.close()`` drops, and reading it never touches
+    the connection: any thread may, while others read and write.
+    """
+
+    _fasttrust_record: _native.Record | None = None
+
+    def do_handshake(self, *args: Any, **kwargs: Any) -> None:
+        """Perform the TLS handshake.
+
+        Raises:
+            VerificationError: the peer is not trusted; it received the matching alert.
+        """
+        try:
+            super().do_handshake(*args, **kwargs)  # type: ignore[misc]
+        except ssl.SSLCertVerificationError as error:
+            raise self._explained(error) from error
+
+    def get_verified_chain(self) -> list[bytes]:
+        """Return the verified chain in DER, leaf first, as Python 3.13's method of that name.
+
+        Where the connection does not verify its peer this is ``get_unverified_chain()``.
+        """
+        record = self._fasttrust_record
+        unasked = record is not None and (
+            _native.record_verdict(record).step == _native.STEP_UNASKED
+        )
+        chain = get_unverified_chain(self) if unasked else get_verified_chain(self)
+        return [bytes(certificate) for certificate in chain]
+
+    def get_unverified_chain(self) -> list[bytes]:
+        """Return what the peer sent in DER, leaf first, as Python 3.13's method of that name."""
+        return [bytes(certificate) for certificate in get_unverified_chain(self)]
+
+    def _explained(self, error: ssl.SSLCertVerificationError) -> ssl.SSLCertVerificationError:
+        record = self._fasttrust_record
+        if record is None:
+            return error
+        verdict = _native.record_verdict(record)
+        if verdict.code != error.verify_code:
+            return error  # not our verdict: nothing that we could add would be about this one
+        chain = get_unverified_chain(self)
+        host = getattr(self, "server_hostname", None)
+        return verification_error(
+            error,
+            depth=verdict.depth,
+            chain=chain,
+            native_code=verdict.native_code,
+            native_message=verdict.native_message,
+            hint=hint(error.verify_code, verdict.depth, chain, host),
+        )
+
+
+def watch(sslobj: object, owner: object) -> None:
+    """Prepare a new connection of one of our contexts, before its handshake."""
+    record = _native.record_watch(sslobj)
+    if isinstance(owner, Watched):
+        owner._fasttrust_record = record
+
+
+_watched: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
+
+
+def watched_class(base: type) -> type:
+    """Return the class of sockets or objects with our methods on top of another."""
+    if issubclass(base, Watched):
+        return base
+    derived = _watched.get(base)
+    if derived is None:
+        # The name stays: a traceback or a repr shows what the program asked for.
+        body = {"__module__": base.__module__, "__doc__": base.__doc__}
+        derived = type(base.__name__, (Watched, base), body)
+        _watched[base] = derived
+    return derived
+
+
+def find_sslobj(connection: object) -> object | None:
+    """Return the ``_ssl._SSLSocket`` under whatever wraps it; None where there is none (yet).
+
+    Raises:
+        TypeError: this is not a TLS connection of Python's ``ssl``.
+    """
+    inner: object = connection
+    for _ in range(4):
+        if _native.is_connection(inner):
+            return inner
+        below = _below(inner)
+        if below is _MISSING:
+            break
+        if below is None and isinstance(inner, (ssl.SSLSocket, ssl.SSLObject)):
+            return None  # not connected yet, or closed
+        inner = below
+    raise TypeError(f"not a TLS connection of Python's ssl: {type(connection).__name__!r}")
+
+
+def _below(wrapper: object) -> object:
+    # SSLSocket and SSLObject, gevent's too, have _sslobj; urllib3's SSLTransport has sslobj.
+    for attribute in ("_sslobj", "sslobj"):
+        below = getattr(wrapper, attribute, _MISSING)
+        if below is not _MISSING:
+            return below
+    # The transports and writers of asyncio, and uvloop's, answer this.
+    ask = getattr(wrapper, "get_extra_info", None)
+    below = ask("ssl_object") if callable(ask) else None
+    return _MISSING if below is None else below
+
+
+def _chain_of(connection: object, verified: bool) -> tuple[Certificate, ...]:
+    if isinstance(connection, Watched) and connection._fasttrust_record is not None:
+        return certificates(*_native.record_chain(connection._fasttrust_record, verified))
+    sslobj = find_sslobj(connection)
+    if sslobj is None:
+        return ()
+    return certificates(*_native.connection_chain(sslobj, verified))
+
+
+def get_verified_chain(connection: object) -> tuple[Certificate, ...]:
+    """Return the chain by which the peer was verified, leaf first, anchor last.
+
+    Empty before the handshake, on a connection that does not verify its peer, after a refusal, and
+    on a resumed session (nothing was verified again). On connections of our contexts other threads
+    may read and write meanwhile; on others they must not, as with ``ssl``'s own methods.
+
+    Args:
+        connection: an ``ssl.SSLSocket`` or ``ssl.SSLObject``, what urllib3 and gevent make of them,
+            an asyncio transport or ``StreamWriter``.
+
+    Raises:
+        TypeError: this is not a TLS connection of Python's ``ssl``.
+        ValueError: the connection was never initialised.
+    """
+    return _chain_of(connection, True)
+
+
+def get_unverified_chain(connection: object) -> tuple[Certificate, ...]:
+    """Return what the peer sent, leaf first, as it was sent. Nothing in it need be true.
+
+    There before the verdict, and after a refusal. Arguments and errors are those of
+    ``get_verified_chain``.
+    """
+    return _chain_of(connection, False)

@@ -1,0 +1,224 @@
+"""The only door to the C core: one function for each of C's, handles in place of pointers.
+
+What leaves this module are numbers, bytes and opaque handles that free themselves. What enters as an
+object of ``ssl`` has passed the type gate here, so that C may read its fields.
+"""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import threading
+from typing import Any, NamedTuple, NewType, TypeGuard
+
+# By name, so that freezers (PyInstaller, cx_Freeze) find what the extension needs at run time.
+import _cffi_backend  # noqa: F401
+import _ssl
+
+from ._core import ffi, lib
+
+#: What the C core knows of one connection.
+Record = NewType("Record", object)
+#: A captured chain: referenced certificates, leaf first.
+Chain = NewType("Chain", object)
+
+STEP_NONE: int = lib.FT_STEP_NONE
+STEP_UNASKED: int = lib.FT_STEP_UNASKED
+
+_opened = False
+_open_lock = threading.Lock()
+
+
+class UnavailableError(RuntimeError):
+    """Python's own OpenSSL cannot be reached; the message says why."""
+
+
+class Verdict(NamedTuple):
+    """How a connection's verification ended; see ``ft_verdict`` in fasttrust.h."""
+
+    step: int
+    code: int
+    depth: int | None
+    native_code: int | None
+    native_message: str | None
+
+
+def is_context(value: object) -> TypeGuard[_ssl._SSLContext]:
+    """Tell whether C may read the value as a context; a fake ``__class__`` does not help."""
+    return type.__subclasscheck__(_ssl._SSLContext, type(value))
+
+
+def is_connection(value: object) -> bool:
+    """Tell whether C may read the value as a connection (``_ssl._SSLSocket``)."""
+    return type.__subclasscheck__(_ssl._SSLSocket, type(value))
+
+
+def check(ok: object, err: Any) -> None:
+    """Raise what the C core put into ``err``, unless all is well."""
+    if ok:
+        return
+    message = ffi.string(err.message).decode("utf-8", "replace")
+    if err.code == lib.FT_E_MEMORY:
+        raise MemoryError(message)
+    if err.code == lib.FT_E_MISUSE:
+        raise ValueError(message)
+    if err.code == lib.FT_E_UNAVAILABLE:
+        raise UnavailableError(message)
+    call = ffi.string(err.call).decode("ascii", "replace")
+    raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"{call}: {message}")
+
+
+def open_library() -> None:
+    """Find and prove the OpenSSL of the running ``_ssl``, once per process.
+
+    Raises:
+        UnavailableError: it cannot be reached from outside ``_ssl``.
+    """
+    global _opened  # noqa: PLW0603 - the one state of this module: C holds the table
+    if _opened:
+        return
+    with _open_lock:
+        if _opened:
+            return
+        context, connection, specimen = _specimen()
+        path = getattr(_ssl, "__file__", None)
+        err = ffi.new("ft_error *")
+        argument = ffi.NULL if path is None else path.encode(sys.getfilesystemencoding())
+        ok = lib.ft_open(argument, specimen, err)
+        if not ok:
+            # A wrong libcrypto cannot clear what the probe left on the right one's error queue.
+            try:
+                context.set_ciphers("FASTTRUST-NO-SUCH-CIPHER")
+            except ssl.SSLError:
+                pass
+        check(ok, err)
+        del connection
+        _opened = True
+
+
+def _specimen() -> tuple[Any, Any, Any]:
+    context: Any = _ssl._SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    connection: Any = context._wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), False, "probe.invalid")
+    return context, connection, _describe(context, connection)
+
+
+def _describe(context: object, connection: object) -> Any:
+    return ffi.new(
+        "ft_specimen *",
+        {
+            "header": object.__basicsize__,
+            "context": id(context),
+            "connection": id(connection),
+        },
+    )
+
+
+def probe(context: object, connection: object) -> bool:
+    """Tell whether two objects, of whatever type, are a context and a connection of its."""
+    open_library()
+    return bool(lib.ft_probe(_describe(context, connection), ffi.new("ft_error *")))
+
+
+def openssl_version() -> str:
+    """Return the text that the proved library gives of itself."""
+    open_library()
+    return str(ffi.string(lib.ft_openssl_version()).decode("ascii", "replace"))
+
+
+def _trust(system: object | None, for_clients: bool, for_servers: bool) -> Any:
+    return ffi.new(
+        "ft_trust *",
+        {
+            "system": 0 if system is None else id(system),
+            "for_clients": for_clients,
+            "for_servers": for_servers,
+        },
+    )
+
+
+def context_attach(
+    context: _ssl._SSLContext, system: object | None, *, for_clients: bool, for_servers: bool
+) -> None:
+    """Give the context our verifier and a fresh store; ``system`` holds the system's anchors."""
+    open_library()
+    err = ffi.new("ft_error *")
+    check(lib.ft_context_attach(id(context), _trust(system, for_clients, for_servers), err), err)
+
+
+def context_trust(
+    context: _ssl._SSLContext, system: object | None, *, for_clients: bool, for_servers: bool
+) -> None:
+    """Change on which side of a connection the system's anchors count."""
+    err = ffi.new("ft_error *")
+    check(lib.ft_context_trust(id(context), _trust(system, for_clients, for_servers), err), err)
+
+
+def context_attached(context: _ssl._SSLContext) -> bool:
+    """Tell whether the context carries the verifier of this copy of the package."""
+    return _opened and bool(lib.ft_context_attached(id(context)))
+
+
+def record_watch(connection: object) -> Record:
+    """Return the record of a connection, which outlives it."""
+    err = ffi.new("ft_error *")
+    record = lib.ft_record_watch(id(connection), err)
+    check(record, err)
+    return Record(ffi.gc(record, lib.ft_record_free))
+
+
+def record_verdict(record: Record) -> Verdict:
+    """Return the latest verdict on the connection."""
+    verdict = ffi.new("ft_verdict *")
+    lib.ft_record_verdict(record, verdict)
+    message = ffi.string(verdict.native_message).decode("utf-8", "replace")
+    return Verdict(
+        verdict.step,
+        verdict.code,
+        verdict.depth if verdict.depth >= 0 else None,
+        verdict.native_code or None,
+        message or None,
+    )
+
+
+_record_chain = lib.ft_record_chain
+_connection_chain = lib.ft_connection_chain
+_chain_free = lib.ft_chain_free
+_chain_len = lib.ft_chain_len
+_chain_ders = lib.ft_chain_ders
+_gc = ffi.gc
+_new = ffi.new
+_unpack = ffi.unpack
+_NULL = ffi.NULL
+
+
+def record_chain(record: Record, verified: bool) -> tuple[Chain | None, int]:
+    """Return a captured chain and its length."""
+    chain = _record_chain(record, verified)
+    if chain == _NULL:
+        return None, 0
+    return Chain(_gc(chain, _chain_free)), _chain_len(chain)
+
+
+def connection_chain(connection: object, verified: bool) -> tuple[Chain | None, int]:
+    """Return the chain of any connection and its length.
+
+    Raises:
+        ValueError: the connection was never initialised.
+    """
+    open_library()
+    err = _new("ft_error *")
+    chain = _connection_chain(id(connection), verified, err)
+    if chain == _NULL:
+        check(err.code == lib.FT_OK, err)
+        return None, 0
+    return Chain(_gc(chain, _chain_free)), _chain_len(chain)
+
+
+def chain_der(chain: Chain, index: int) -> bytes:
+    """Return one certificate of a chain in DER; the first call encodes all of them."""
+    err = _new("ft_error *")
+    ders = _chain_ders(chain, err)
+    if ders == _NULL:
+        check(False, err)
+    der = ders[index]
+    return bytes(_unpack(der.data, der.len))
