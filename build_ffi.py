@@ -21,7 +21,7 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 def declarations() -> str:
-    """The header as cffi can read it: without the preprocessor's lines and the one annotation."""
+    """Return the header as cffi reads it: without preprocessor lines and the one annotation."""
     lines = (ROOT / "csrc" / HEADER).read_text(encoding="utf-8").splitlines()
     kept = "\n".join("" if line.startswith("#") else line for line in lines)
     return kept.replace("FT_MUST_USE ", "")

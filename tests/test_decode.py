@@ -8,8 +8,8 @@ through; ours refuses them, saying so.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import hashlib
 import ipaddress
 import os
 import re
@@ -18,7 +18,7 @@ import time
 from _ssl import _test_decode_cert, nid2obj  # type: ignore[attr-defined]
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from cryptography import x509
@@ -30,12 +30,8 @@ from hypothesis import strategies as st
 
 from fasttrust._decode import decode, spki
 
-try:
-    import certifi
-except ImportError:
-    certifi = None  # type: ignore[assignment]
-
-Oracle = Callable[[bytes], "dict[str, Any] | None"]
+Oracle: TypeAlias = Callable[[bytes], dict[str, Any] | None]
+PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
 # --- A writer of DER, which does not mind writing nonsense. ---
 
@@ -180,12 +176,19 @@ TEXTS = {
     "INTEGER": (0x02, b"\x01"),
     "OCTET STRING": (0x04, b"x"),
     "BIT STRING": (0x03, b"\0x"),
+    "BIT STRING with unused bits": (0x03, b"\x07\xff\xff"),
+    "BIT STRING of no bits": (0x03, b"\0"),
+    "BIT STRING of no bits, some unused": (0x03, b"\x07"),
     "BIT STRING, empty": (0x03, b""),
+    "BIT STRING, invalid": (0x03, b"\x08x"),
     "SEQUENCE": (0x30, b""),
     "ObjectDescriptor": (0x07, b"x"),
     "REAL": (0x09, b"x"),
     "a context tag": (0x80, b"x"),
-} | {f"empty string of tag {tag:#x}": (tag, b"") for tag in (0x0C, 0x12, 0x13, 0x14, 0x16, 0x1C, 0x1E)}
+} | {
+    f"empty string of tag {tag:#x}": (tag, b"")
+    for tag in (0x0C, 0x12, 0x13, 0x14, 0x16, 0x1C, 0x1E)
+}
 
 NAMES = {
     "empty": name(),
@@ -219,21 +222,22 @@ NAMES = {
 } | {f"{what}": common_name(*value) for what, value in TEXTS.items()}
 
 SERIALS = {
-    f"{number:#x}": number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True)
+    f"{number:#x}"[:40]: number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True)
     for number in (
         *(0, 1, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xABCDEF, 1 << 64, (1 << 159) + 1),
         *(-1, -0x7F, -0x80, -0x81, -0xFF, -0x100, -0x101, -0x8000, -0x10000, -(1 << 64)),
         *((1 << 279) - 1, 1 << 279, (1 << 280) - 1, 1 << 280, -(1 << 280), 1 << 800, 1 << 40000),
     )
 }
-SERIALS = {what if len(what) < 50 else f"{len(value)} bytes from {value[:2].hex()}": value for what, value in SERIALS.items()}
 SERIALS |= {"empty": b"", "padded": b"\0\x01", "padded negative": b"\xff\xff", "two zeros": b"\0\0"}
 SERIALS |= {"negative, all zeros": b"\xff\0\0", "lowest": b"\x80\0", "padded lowest": b"\xff\x80\0"}
 
 VERSIONS = {
     "absent": b"",
     **{
-        str(number): tlv(0xA0, tlv(0x02, number.to_bytes(10, "big", signed=True).lstrip(b"\0") or b"\0"))
+        str(number): tlv(
+            0xA0, tlv(0x02, number.to_bytes(10, "big", signed=True).lstrip(b"\0") or b"\0")
+        )
         for number in (0, 1, 2, 3, 127, 1 << 40)
     },
     "-1": tlv(0xA0, tlv(0x02, b"\xff")),
@@ -244,29 +248,35 @@ VERSIONS = {
     "nothing": tlv(0xA0),
 }
 
-UTC_TIMES = (
-    *("180105093443Z", "491231235959Z", "500101000000Z", "000229000000Z", "010229000000Z"),
-    *("180105093443+0000", "180105093443+0130", "180105093443-1259", "180105093443+1300"),
-    *("180105093443+0060", "180105003443+0100", "180101003443+0100", "171231233443-0100"),
-    *("1801050934+0100", "1801050934-0000", "18010509344Z+", "1801050934Z", "180105093460Z"),
-    *("180005093443Z", "181305093443Z", "180100093443Z", "180132093443Z", "180431093443Z"),
-    *("180105243443Z", "180105096043Z", "180105093443", "180105093443z", "180105093443Z "),
-    *("180105093443.5Z", "18010509344\u0663Z", "x80105093443Z", "180105093443Z\n", "20180105093443Z"),
-    *("180105093443ZZ", "180105093443+01", "500101003443+0100", "", "Z", "180105093443+010\0"),
-)  # fmt: skip
-GENERAL_TIMES = (
-    *("20180105093443Z", "00000101000000Z", "00000229000000Z", "99991231235959Z", "18991231235959Z"),
-    *("19000229000000Z", "20000229000000Z", "21000229000000Z", "20180105093443.5Z", "20180105093443.Z"),
-    *("20180105093443.123456789Z", "20180105093443.5", "20180105093443.5+0100", "201801050934+0100"),
-    *("201801050934.5+0100", "20180105093443+0100", "20180105093443-0000", "99991231235959-0001"),
-    *("19000101000000+0001", "19000101000000+0000", "18991231235959-0001", "18000101000000-0001"),
-    *("00000101000000+0001", "00000101000000-0000", "20180105093443,5Z", "20180105093443Z0"),
-    *("180105093443Z", "180105093443+0100", "2018010509344Z", "20181305093443Z", "20180105093443..5Z"),
-    *("20180105093443." + "5" * 2500 + "Z", "20180105093443.\u0663Z", "20180105093443.5-1130", ""),
-)  # fmt: skip
-TIMES = {f"UTCTime {text[:30]!r}": tlv(0x17, text.encode()) for text in UTC_TIMES}
-TIMES |= {f"GeneralizedTime {text[:30]!r}": tlv(0x18, text.encode()) for text in GENERAL_TIMES}
-TIMES |= {"not a time": tlv(0x0C, b"180105093443Z"), "a context tag": tlv(0x97, b"180105093443Z")}
+UTC_TIMES = r"""
+180105093443Z 491231235959Z 500101000000Z 000229000000Z 010229000000Z 180105093443+0000
+180105093443+0130 180105093443-1259 180105093443+1300 180105093443+0060 180105003443+0100
+180101003443+0100 171231233443-0100 500101003443+0100 1801050934+0100 1801050934-0000
+18010509344Z+ 1801050934Z 180105093460Z 180005093443Z 181305093443Z 180100093443Z 180132093443Z
+180431093443Z 180105243443Z 180105096043Z 180105093443 180105093443z 180105093443ZZ
+180105093443+01 180105093443+010x 180105093443.5Z 18010509344\u0663Z x80105093443Z
+180105093443Z\n 180105093443\0 20180105093443Z Z \0
+"""
+GENERAL_TIMES = r"""
+20180105093443Z 00000101000000Z 00000229000000Z 99991231235959Z 18991231235959Z 19000229000000Z
+20000229000000Z 21000229000000Z 20180105093443.5Z 20180105093443.Z 20180105093443.123456789Z
+20180105093443.5 20180105093443.5+0100 201801050934+0100 201801050934.5+0100 20180105093443+0100
+20180105093443-0000 99991231235959-0001 19000101000000+0001 19000101000000+0000
+18991231235959-0001 18000101000000-0001 00000101000000+0001 00000101000000-0000 20180105093443,5Z
+20180105093443Z0 180105093443Z 180105093443+0100 2018010509344Z 20181305093443Z 20180105093443..5Z
+20180105093443.\u0663Z 20180105093443.5-1130 Z \0
+"""
+TIMES = {
+    f"{kind} {text}": tlv(tag, text.encode().decode("unicode_escape").encode())
+    for kind, tag, texts in (("UTCTime", 0x17, UTC_TIMES), ("GeneralizedTime", 0x18, GENERAL_TIMES))
+    for text in texts.split()
+} | {
+    "UTCTime, empty": tlv(0x17),
+    "GeneralizedTime, empty": tlv(0x18),
+    "GeneralizedTime with a long fraction": tlv(0x18, b"20180105093443." + b"5" * 2500 + b"Z"),
+    "a string": tlv(0x0C, b"180105093443Z"),
+    "a context tag": tlv(0x97, b"180105093443Z"),
+}
 
 OTHER_VALUES = {
     "UTF8String": (0x0C, "zażółć".encode()),
@@ -295,16 +305,13 @@ OTHER_VALUES = {
     "BIT STRING, invalid": (0x03, b"\x08\x80"),
     "BMPString, odd": (0x1E, b"x"),
     "UniversalString, odd": (0x1C, b"xx"),
-    "UTCTime, short": (0x17, b"x" * 12),
     "UTCTime": (0x17, b"x" * 13),
-    "GeneralizedTime, short": (0x18, b"x" * 14),
     "GeneralizedTime": (0x18, b"x" * 15),
     "SEQUENCE": (0x30, b"\xff\xff"),
     "SET": (0x31, b""),
     "a context tag": (0x80, b"x"),
     "a constructed context tag": (0xA0, b"x"),
     "an application tag": (0x41, b"x"),
-    "tag 0": (0x00, b"x"),
 }
 OTHER_TYPES = {"UPN": UPN, "unknown": "1.2.3.4"} | {
     what: f"1.3.6.1.5.5.7.8.{n}" for what, n in (("XMPP", 5), ("SRV", 7), ("NAI", 8), ("SMTP", 9))
@@ -313,7 +320,10 @@ OTHER_TYPES = {"UPN": UPN, "unknown": "1.2.3.4"} | {
 GENERAL_NAMES = {
     "nothing": b"",
     "DNS": dns(),
-    "several": dns() + uri(b"https://example.org/") + tlv(0x81, b"a@b") + tlv(0x87, b"\x7f\0\0\x01"),
+    "several": dns()
+    + uri(b"https://example.org/")
+    + tlv(0x81, b"a@b")
+    + tlv(0x87, b"\x7f\0\0\x01"),
     "DNS with a NUL": dns(b"example.org\0.example.com"),
     "DNS in UTF-8": dns("żółć.example".encode()),
     "DNS not in UTF-8": dns(b"\xff.example"),
@@ -324,7 +334,9 @@ GENERAL_NAMES = {
     "email not in UTF-8": tlv(0x81, b"\xe9"),
     "URI": uri(b"https://example.org/?a=b"),
     "URI not in UTF-8": uri(b"\xc3"),
-    **{f"IP of {n} bytes": tlv(0x87, bytes(range(0xF0, 0xF0 + n))) for n in (0, 3, 4, 5, 8, 15, 16)},
+    **{
+        f"IP of {n} bytes": tlv(0x87, bytes(range(0xF0, 0xF0 + n))) for n in (0, 3, 4, 5, 8, 15, 16)
+    },
     "IPv6, short": tlv(0x87, bytes(15) + b"\x01"),
     "IPv6": tlv(0x87, bytes.fromhex("20010db8000000000000abcd0000000f")),
     **{f"DirName: {what}": tlv(0xA4, value) for what, value in NAMES.items()},
@@ -367,10 +379,11 @@ CERTIFICATES: dict[str, bytes] = {
     **{f"subject: {what}": certificate(subject=value) for what, value in NAMES.items()},
     **{f"serial number: {what}": certificate(serial=value) for what, value in SERIALS.items()},
     **{f"version: {what}": certificate(version=value) for what, value in VERSIONS.items()},
-    **{f"notBefore: {what}": certificate(before=value) for what, value in TIMES.items()},
-    **{f"notAfter: {what}": certificate(after=value) for what, value in TIMES.items()},
     **{f"SAN: {what}": certificate(san(value)) for what, value in GENERAL_NAMES.items()},
-    **{f"SAN, then DNS: {what}": certificate(san(value, dns())) for what, value in GENERAL_NAMES.items()},
+    **{
+        f"SAN, then DNS: {what}": certificate(san(value, dns()))
+        for what, value in GENERAL_NAMES.items()
+    },
     **{f"AIA: {what}": certificate(aia((OCSP, value))) for what, value in GENERAL_NAMES.items()},
     **{
         f"CRL: {what}": certificate(crl(sequence(full_name(uri(b"http://a/"), value))))
@@ -476,17 +489,15 @@ CERTIFICATES: dict[str, bytes] = {
 }  # fmt: skip
 
 
-def padded(der: bytes) -> bytes:
-    return der[:1] + b"\x84" + len(der[4:]).to_bytes(4, "big") + der[4:]
-
+BODY = certificate()[3:]
 
 # What OpenSSL reads though it is not DER, and we refuse: the whole list.
 NOT_DER = {
     "bytes after the certificate": certificate() + b"\0",
     "bytes after an extension": certificate(extension("2.5.29.17", sequence(dns()) + b"\0")),
-    "a padded length": padded(certificate()),
+    "a padded length": b"\x30\x82\x00" + bytes([len(BODY)]) + BODY,
     "a short length in the long form": certificate(san(b"\x82\x81\x01a")),
-    "an indefinite length": b"\x30\x80" + certificate()[4:] + b"\0\0",
+    "an indefinite length": b"\x30\x80" + BODY + b"\0\0",
     "an indefinite length in an extension": certificate(
         extension("2.5.29.17", b"\x30\x80" + dns() + b"\0\0")
     ),
@@ -498,6 +509,10 @@ NOT_DER = {
     "a constructed UTCTime": certificate(before=tlv(0x37, UTC)),
     "a constructed DNS name": certificate(san(tlv(0xA2, tlv(0x16, b"a")))),
     "a constructed IP address": certificate(san(tlv(0xA7, tlv(0x04, bytes(4))))),
+    "key with parameters of tag 0": certificate(
+        key=sequence(sequence(oid("1.2.3"), b"\0\1x"), tlv(0x03, b"\0x"))
+    ),
+    "othername of tag 0": certificate(san(other_name(UPN, 0x00, b"x"))),
     "a constructed value of an othername": certificate(
         san(other_name(UPN, 0x2C, tlv(0x0C, b"a")))
     ),
@@ -516,40 +531,59 @@ NOT_DER = {
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Oracle:
-    """
-    Return what `ssl` makes of a DER certificate: a dictionary, or None if it refuses.
-    """
+    """Return what `ssl` makes of a DER certificate: a dictionary, or None if it refuses."""
     path = tmp_path_factory.mktemp("decode") / "certificate.pem"
 
     def ask(der: bytes) -> dict[str, Any] | None:
         path.write_text(ssl.DER_cert_to_PEM_cert(der))
         try:
             return dict(_test_decode_cert(os.fspath(path)))
-        except (ssl.SSLError, ValueError):
+        except (ssl.SSLError, ValueError, SystemError):
             return None
 
     return ask
 
 
 def ours(der: bytes) -> tuple[Any, str]:
-    """
-    Return what `decode` makes of `der`, and its message if it refuses.
-    """
+    """Return what `decode` makes of `der`, and its message if it refuses."""
     try:
         return decode(der), ""
+    except UnicodeError:
+        raise  # it is a ValueError too, but says nothing to whoever reads it
     except ValueError as error:
-        # UnicodeDecodeError is a ValueError too, but says nothing to whoever reads it.
-        assert not isinstance(error, UnicodeError)
         return None, str(error)
 
 
 def check(reference: Oracle, der: bytes) -> None:
-    """
-    Assert that `decode` and `ssl` agree on `der`, or that it is not DER.
-    """
+    """Assert that `decode` and `ssl` agree on `der`, or that it is not DER."""
     answer, refusal = ours(der)
     if not refusal.startswith("The certificate is not DER: "):
         assert reference(der) == answer
+
+
+def check_times(reference: Oracle, der: bytes) -> None:
+    """
+    Assert that `decode` and `ssl` agree on `der`, whose times RFC 5280 may forbid.
+
+    About those, versions of OpenSSL differ: some leave out "GMT" after subtracting an offset, and
+    some call a text that is too short malformed, where 3.0 prints "Bad time value".
+    """
+    expected = reference(der)
+    answer, _ = ours(der)
+    if expected is None:
+        assert answer is None or "Bad time value" in answer.values()
+        return
+    for key in ("notBefore", "notAfter"):
+        expected[key] = expected[key].removesuffix(" GMT")
+        answer[key] = answer[key].removesuffix(" GMT")
+    assert expected == answer
+
+
+@pytest.mark.parametrize("what", TIMES)
+def test_decode_times_equal_ssl(reference: Oracle, what: str) -> None:
+    """Every oddity in a time is shown as `ssl` shows it, and refused where `ssl` refuses it."""
+    check_times(reference, certificate(before=TIMES[what]))
+    check_times(reference, certificate(after=TIMES[what]))
 
 
 @pytest.mark.parametrize("what", CERTIFICATES)
@@ -571,13 +605,11 @@ def test_decode_not_der_refused(reference: Oracle, what: str) -> None:
 
 def test_decode_known_attributes_named(reference: Oracle) -> None:
     """Each object identifier that OpenSSL knows is shown by its long name."""
-    known = []
+    dotted = []
     for nid in range(1, 2000):
-        try:
-            known.append(nid2obj(nid))
-        except ValueError:
-            continue
-    dotted = [entry[3] for entry in known if entry[3]]
+        with contextlib.suppress(ValueError):
+            dotted.append(nid2obj(nid)[3])
+    dotted = [one for one in dotted if one]
     assert len(dotted) > 800
     der = certificate(subject=name(*(attribute(one, 0x0C, b"x") for one in dotted)))
     check(reference, der)
@@ -587,7 +619,10 @@ def test_decode_known_attributes_named(reference: Oracle) -> None:
 def test_decode_example_as_documented() -> None:
     """The dictionary has the shapes that the documentation of `ssl` gives."""
     der = certificate(
-        san(dns(), tlv(0xA4, ISSUER)), aia((OCSP, uri(b"http://o/"))), subject=name(), serial=b"\x0a"
+        san(dns(), tlv(0xA4, ISSUER)),
+        aia((OCSP, uri(b"http://o/"))),
+        subject=name(),
+        serial=b"\x0a",
     )
     assert decode(der) == {
         "subject": (),
@@ -669,10 +704,7 @@ EXTENSIONS: dict[str, list[x509.ExtensionType]] = {
 }
 
 
-def issue(
-    extensions: list[x509.ExtensionType],
-    public_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey,
-) -> bytes:
+def issue(extensions: list[x509.ExtensionType], public_key: PublicKey) -> bytes:
     start = datetime.datetime(2018, 1, 5, 9, 34, 43, tzinfo=datetime.timezone.utc)
     builder = (
         x509.CertificateBuilder()
@@ -714,9 +746,9 @@ def test_decode_system_roots_equal_ssl(reference: Oracle) -> None:
     assert [reference(root) for root in roots] == [decode(root) for root in roots]
 
 
-@pytest.mark.skipif(certifi is None, reason="needs certifi")
 def test_decode_certifi_roots_equal_ssl(reference: Oracle) -> None:
     """Every root in certifi is shown as `ssl` shows it."""
+    certifi = pytest.importorskip("certifi")
     roots = list(bundle(certifi.where()))
     assert roots
     assert [reference(root) for root in roots] == [decode(root) for root in roots]
@@ -725,17 +757,17 @@ def test_decode_certifi_roots_equal_ssl(reference: Oracle) -> None:
 @pytest.mark.parametrize("kind", ["ec", "rsa", "ed25519"])
 def test_spki_equals_key(kind: str) -> None:
     """`spki` gives the bytes of the key which the certificate was issued for."""
-    key = {
+    keys: dict[str, Callable[[], PublicKey]] = {
         "ec": EC_KEY.public_key,
         "rsa": lambda: rsa.generate_private_key(65537, 2048).public_key(),
         "ed25519": lambda: ed25519.Ed25519PrivateKey.generate().public_key(),
-    }[kind]()
+    }
+    key = keys[kind]()
     expected = key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     actual = spki(issue([], key))
     assert expected == actual
-    assert hashlib.sha256(expected).digest() == hashlib.sha256(actual).digest()
 
 
 @pytest.mark.parametrize("der", [b"", b"\x30\x00", certificate()[:-1], certificate(key=b"")])
@@ -759,7 +791,9 @@ ATTRIBUTES = st.sampled_from(
 @st.composite
 def attributes(draw: st.DrawFn) -> bytes:
     tag = draw(st.sampled_from(sorted(ENCODINGS)))
-    content = draw(st.one_of(st.text(max_size=20).map(lambda t: encoded(t, tag)), st.binary(max_size=9)))
+    content = draw(
+        st.one_of(st.text(max_size=20).map(lambda t: encoded(t, tag)), st.binary(max_size=9))
+    )
     return attribute(draw(ATTRIBUTES), tag, content)
 
 
@@ -781,7 +815,9 @@ def general_names() -> st.SearchStrategy[bytes]:
         st.builds(tlv, st.just(0xA4), names()),
         st.builds(lambda rest: b"\x88" + oid(".".join(map(str, (1, 2, *rest))))[1:], arcs),
         st.builds(other_name, types, st.sampled_from([0x0C, 0x16, 0x1E, 0x04]), text),
-        st.builds(tlv, st.sampled_from([0x80, 0x83, 0x88, 0x89, 0xA0, 0xA3, 0xA5]), st.binary(max_size=9)),
+        st.builds(
+            tlv, st.sampled_from([0x80, 0x83, 0x88, 0x89, 0xA0, 0xA3, 0xA5]), st.binary(max_size=9)
+        ),
     )
 
 
@@ -800,20 +836,22 @@ def test_decode_generated_equals_ssl(
 @given(st.text("0123456789Z+-. ", min_size=13, max_size=20), st.sampled_from([0x17, 0x18]))
 def test_decode_generated_times_equal_ssl(reference: Oracle, text: str, tag: int) -> None:
     """Whatever a time says, it is shown as `ssl` shows it."""
-    check(reference, certificate(before=tlv(tag, text.encode())))
+    check_times(reference, certificate(before=tlv(tag, text.encode())))
 
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.integers(0, 10_000), st.integers(1, 13), st.integers(1, 32),
-    st.integers(0, 24), st.integers(0, 60), st.sampled_from(["Z", "+0000", "-0130", "+1259", ".25Z"]),
-)  # fmt: skip
+    st.tuples(*(st.integers(*limits) for limits in ((1, 13), (1, 32), (0, 24), (0, 60)))),
+    st.integers(0, 10_000),
+    st.sampled_from(["Z", "+0000", "-0130", "+1259", ".25Z"]),
+)
 def test_decode_calendar_equals_ssl(
-    reference: Oracle, year: int, month: int, day: int, hour: int, minute: int, zone: str
+    reference: Oracle, fields: tuple[int, ...], year: int, zone: str
 ) -> None:
     """The calendar is that of OpenSSL, and so are its limits."""
-    text = f"{year:04}{month:02}{day:02}{hour:02}{minute:02}00{zone}"
-    check(reference, certificate(before=tlv(0x17, text[2:].encode()), after=tlv(0x18, text.encode())))
+    text = f"{year:04}{''.join(f'{field:02}' for field in fields)}00{zone}"
+    before, after = tlv(0x17, text[2:].encode()), tlv(0x18, text.encode())
+    check_times(reference, certificate(before=before, after=after))
 
 
 @settings(max_examples=200, deadline=None)
@@ -826,7 +864,9 @@ def test_decode_generated_serials_equal_ssl(reference: Oracle, serial: bytes) ->
 CORPUS = [
     issue(EXTENSIONS["all together"], EC_KEY.public_key()),
     certificate(
-        san(*(GENERAL_NAMES[what] for what in ("several", "IPv6", "Registered ID", "EdiPartyName"))),
+        san(
+            *(GENERAL_NAMES[what] for what in ("several", "IPv6", "Registered ID", "EdiPartyName"))
+        ),
         aia((OCSP, uri(b"http://a/")), (CA_ISSUERS, uri(b"http://b/"))),
         crl(sequence(full_name(uri(b"http://c/")), tlv(0x81, b"\x05\x60"), tlv(0xA2, dns()))),
         unique_ids=tlv(0x81, b"\0a"),
@@ -843,7 +883,10 @@ def test_decode_random_refused(reference: Oracle, der: bytes) -> None:
 
 
 @settings(max_examples=1000, deadline=None)
-@given(st.sampled_from(CORPUS), st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 7)), min_size=1, max_size=3))
+@given(
+    st.sampled_from(CORPUS),
+    st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 7)), min_size=1, max_size=3),
+)
 def test_decode_flipped_bits_equal_ssl(
     reference: Oracle, der: bytes, flips: list[tuple[int, int]]
 ) -> None:

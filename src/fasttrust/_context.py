@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import _ssl
 import os
 import ssl
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
-
-import _ssl
 
 from . import _native
 from ._connection import Watched, watch, watched_class
@@ -25,7 +24,7 @@ HOLDER = __name__.rpartition(".")[0]
 _attaching = threading.Lock()
 
 
-def _standard_class() -> type[ssl.SSLContext]:
+def _standard_class() -> type[_ssl._SSLContext]:
     # By its origin, not by its name: others (truststore) put their own class under ssl.SSLContext.
     for candidate in _ssl._SSLContext.__subclasses__():
         if candidate.__module__ == "ssl" and candidate.__qualname__ == "SSLContext":
@@ -160,7 +159,8 @@ def _verified_class(base: type) -> type:
     derived = _verified.get(base)
     if derived is None:
         body = {"__module__": base.__module__, "__doc__": base.__doc__}
-        derived = type(base)(base.__name__, (Verified, base), body)
+        metaclass: Any = type(base)
+        derived = metaclass(base.__name__, (Verified, base), body)
         _verified[base] = derived
     return derived
 
@@ -203,8 +203,8 @@ def attach(context: ssl.SSLContext) -> None:
 
     The context then trusts the system on client connections, and on either side what it holds
     beyond the system's own anchors: certificates and CRLs loaded before stay loaded. A directory
-    given as ``capath`` before cannot be seen and is lost: load it afterwards. A verify callback that
-    other native code installed is replaced. The object gets a class derived from its own.
+    given as ``capath`` before cannot be seen and is lost: load it afterwards. A verify callback
+    that other native code installed is replaced. The object gets a class derived from its own.
 
     Raises:
         TypeError: this is not an ``ssl.SSLContext``, or its class cannot be derived from.

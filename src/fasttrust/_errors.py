@@ -44,7 +44,7 @@ def verification_error(
 ) -> VerificationError:
     """Return ``ssl``'s error as ours, with what we know beyond it."""
     ours = VerificationError(*error.args)
-    # library, reason, verify_code and verify_message live in ssl's instance, set after its __init__.
+    # library, reason, verify_code and verify_message are set on ssl's instance, not by __init__.
     ours.__dict__.update(error.__dict__)
     ours.depth = depth
     ours.chain = chain

@@ -30,9 +30,7 @@ _STRICT = range(80, 94)
 _MOST_NAMES = 8
 
 
-def hint(
-    code: int, depth: int | None, chain: Sequence[Certificate], host: str | None
-) -> str:
+def hint(code: int, depth: int | None, chain: Sequence[Certificate], host: str | None) -> str:
     """Return what to do about a refusal, "" where there is nothing useful to say.
 
     Args:
@@ -172,8 +170,8 @@ def _invalid_ca(infos: list[PeerCert], depth: int, host: str | None) -> str:
 
 def _strict() -> str:
     return (
-        "Python 3.13 and later verify strictly (RFC 5280), and many a company's root does not pass. "
-        "To relax it: context.verify_flags &= ~ssl.VERIFY_X509_STRICT"
+        "Python 3.13 and later verify strictly (RFC 5280), which many a company's root does not "
+        "pass. To relax it: context.verify_flags &= ~ssl.VERIFY_X509_STRICT"
     )
 
 

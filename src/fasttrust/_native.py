@@ -1,11 +1,13 @@
 """The only door to the C core: one function for each of C's, handles in place of pointers.
 
-What leaves this module are numbers, bytes and opaque handles that free themselves. What enters as an
-object of ``ssl`` has passed the type gate here, so that C may read its fields.
+What leaves this module are numbers, bytes and opaque handles that free themselves. What enters as
+an object of ``ssl`` has passed the type gate here, so that C may read its fields.
 """
 
 from __future__ import annotations
 
+import _ssl
+import contextlib
 import ssl
 import sys
 import threading
@@ -13,7 +15,6 @@ from typing import Any, NamedTuple, NewType, TypeGuard
 
 # By name, so that freezers (PyInstaller, cx_Freeze) find what the extension needs at run time.
 import _cffi_backend  # noqa: F401
-import _ssl
 
 from ._core import ffi, lib
 
@@ -48,9 +49,13 @@ def is_context(value: object) -> TypeGuard[_ssl._SSLContext]:
     return type.__subclasscheck__(_ssl._SSLContext, type(value))
 
 
+# typeshed knows _ssl's contexts, not its connections.
+_SSLSocket: type = vars(_ssl)["_SSLSocket"]
+
+
 def is_connection(value: object) -> bool:
     """Tell whether C may read the value as a connection (``_ssl._SSLSocket``)."""
-    return type.__subclasscheck__(_ssl._SSLSocket, type(value))
+    return type.__subclasscheck__(_SSLSocket, type(value))
 
 
 def check(ok: object, err: Any) -> None:
@@ -87,10 +92,8 @@ def open_library() -> None:
         ok = lib.ft_open(argument, specimen, err)
         if not ok:
             # A wrong libcrypto cannot clear what the probe left on the right one's error queue.
-            try:
+            with contextlib.suppress(ssl.SSLError):
                 context.set_ciphers("FASTTRUST-NO-SUCH-CIPHER")
-            except ssl.SSLError:
-                pass
         check(ok, err)
         del connection
         _opened = True

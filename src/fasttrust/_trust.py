@@ -6,12 +6,11 @@ that trusts the system; none of them is ever added to a context's own store.
 
 from __future__ import annotations
 
+import _ssl
 import os
 import ssl
 import threading
 from typing import NamedTuple
-
-import _ssl
 
 
 class SystemStore(NamedTuple):
