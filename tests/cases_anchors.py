@@ -1,12 +1,10 @@
-"""
-Rows that are decided by what the client trusts.
-"""
+"""Rows that are decided by what the client trusts."""
 
 from __future__ import annotations
 
 import ssl
 
-from cases_row import PARTIAL, UNKNOWN_CA, DECRYPT_ERROR, EXPIRED, Case
+from cases_row import DECRYPT_ERROR, EXPIRED, PARTIAL, UNKNOWN_CA, Case
 from pki import Chain, cross_sign, intermediate, leaf, root
 
 ROOT = root("root")
@@ -174,10 +172,19 @@ ANCHOR_CASES = (
     ),
     Case(
         name="cross-signed-intermediate",
-        sentence="Of an intermediate's two certificates the one below the trusted root counts.",
-        sent=Chain((LEAF_A, A, A_BY_STRANGER)),
+        sentence="Of an intermediate's two certificates the first one sent counts.",
+        sent=Chain((LEAF_A, A_BY_STRANGER, A)),
         anchors=(STRANGER,),
         verified=("leaf of A", "A by stranger", "stranger"),
+    ),
+    Case(
+        name="cross-signed-intermediate-second",
+        sentence="OpenSSL does not go back to try the second one.",
+        sent=Chain((LEAF_A, A, A_BY_STRANGER)),
+        anchors=(STRANGER,),
+        code=20,
+        depth=1,
+        alert=UNKNOWN_CA,
     ),
     Case(
         name="cross-signed-intermediate-missing",

@@ -1,6 +1,4 @@
-"""
-Rows that are decided by which certificates the server sends.
-"""
+"""Rows that are decided by which certificates the server sends."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ LEAF_TOM = leaf("leaf of tom", TOM)
 
 
 def ladder(length: int) -> tuple[Issued, ...]:
-    """
-    A chain of so many certificates below ROOT, leaf first.
-    """
+    """Return a chain of so many certificates below ROOT, leaf first."""
     steps = [ROOT]
     for number in range(1, length):
         steps.append(intermediate(f"step {number}", steps[-1]))

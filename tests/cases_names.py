@@ -1,6 +1,4 @@
-"""
-Rows that are decided by the name that the client asked for.
-"""
+"""Rows that are decided by the name that the client asked for."""
 
 from __future__ import annotations
 
@@ -38,17 +36,13 @@ NOT_PERMITTED_BY_ROOT = Chain((leaf("outside", PERMITTING_ROOT, names=(HOST,)),)
 
 
 def fits(name: str, sentence: str, sent: Chain, host: str | None, **changes: Any) -> Case:
-    """
-    A row whose name fits, or does not matter.
-    """
+    """Make a row whose name fits, or does not matter."""
     verified = (*sent.names, "root")
     return Case(name, sentence, sent, (ROOT,), server_hostname=host, verified=verified, **changes)
 
 
 def wrong(name: str, sentence: str, sent: Chain, host: str, **changes: Any) -> Case:
-    """
-    A row whose name is wrong: 62, or 64 for an address.
-    """
+    """Make a row whose name is wrong: 62, or 64 for an address."""
     expected = {"code": 62, "depth": 0, "alert": BAD_CERTIFICATE, **changes}
     return Case(name, sentence, sent, (ROOT,), server_hostname=host, **expected)
 
@@ -136,7 +130,7 @@ NAME_CASES = (
         ADDRESS_AND_COMMON_NAME,
         HOST,
     ),
-    fits("idna", "A host with an umlaut is looked for by its A-label.", IDNA, "bücher.example.test"),
+    fits("idna", "An umlaut in a host is looked for by its A-label.", IDNA, "bücher.example.test"),
     wrong("idna-mismatch", "Another umlaut is another host.", IDNA, "bächer.example.test"),
     fits(
         "no-name-check",

@@ -1,6 +1,4 @@
-"""
-Rows that are decided by what a certificate may be used for, and by strict mode.
-"""
+"""Rows that are decided by what a certificate may be used for, and by strict mode."""
 
 from __future__ import annotations
 
@@ -15,7 +13,8 @@ LEAF_A = leaf("leaf of A", A)
 CLIENT_ONLY = leaf("client only", ROOT, purposes=("clientAuth",))
 ANY_PURPOSE = leaf("any purpose", ROOT, purposes=("any",))
 NO_PURPOSES = leaf("no purposes", ROOT, purposes=None)
-SIGNS_CERTIFICATES = leaf("signs certificates", ROOT, usage=("key_cert_sign",))
+# RSA, since a server itself refuses an ECDSA certificate of this kind in TLS 1.2.
+SIGNS_CERTIFICATES = leaf("signs certificates", ROOT, algorithm="rsa2048", usage=("key_cert_sign",))
 IS_A_CA = leaf("is a ca", ROOT, ca=True)
 UNKNOWN_LEAF = leaf("unknown in leaf", ROOT, unknown_critical=True)
 
@@ -30,6 +29,7 @@ ROOT_ZERO = root("root zero", path_length=0)
 BELOW_ROOT_ZERO = intermediate("below root zero", ROOT_ZERO)
 
 NOT_CRITICAL = root("not critical", critical_constraints=False)
+CA_NOT_CRITICAL = intermediate("ca not critical", ROOT, critical_constraints=False)
 NO_USAGE = root("no usage", usage=None)
 NO_KEY_ID = root("no key id", key_ids=())
 CA_NO_USAGE = intermediate("ca no usage", ROOT, usage=None)
@@ -37,18 +37,16 @@ CA_NO_AUTHORITY_ID = intermediate("ca no authority id", ROOT, key_ids=("subject"
 NO_AUTHORITY_ID = leaf("no authority id", ROOT, key_ids=("subject",))
 NO_SUBJECT_ID = leaf("no subject id", ROOT, key_ids=("issuer",))
 
+CONSTRAINTS_IN_4_0 = "seen in 4.0.3: strict mode accepts basicConstraints that are not critical"
+
 
 def below(issuer: Issued) -> Issued:
-    """
-    A leaf of the issuer.
-    """
+    """Return a leaf of the issuer."""
     return leaf(f"leaf of {issuer.name}", issuer)
 
 
 def fits(name: str, sentence: str, *sent: Issued, anchor: Issued = ROOT, **changes: Any) -> Case:
-    """
-    A row that is accepted with all of what is sent.
-    """
+    """Make a row that is accepted with all of what is sent."""
     chain = Chain(sent)
     return Case(name, sentence, chain, (anchor,), verified=(*chain.names, anchor.name), **changes)
 
@@ -63,9 +61,7 @@ def refused(
     anchor: Issued = ROOT,
     **changes: Any,
 ) -> Case:
-    """
-    A row that is refused.
-    """
+    """Make a row that is refused."""
     expected = {"code": code, "depth": depth, "alert": alert, **changes}
     return Case(name, sentence, Chain(sent), (anchor,), **expected)
 
@@ -192,6 +188,38 @@ POLICY_CASES = (
         code=89,
         depth=1,
         alert=CERTIFICATE_UNKNOWN,
+        until=(4, 0),
+        reason=CONSTRAINTS_IN_4_0,
+    ),
+    fits(
+        "strict-not-critical-constraints-4.0",
+        "Since OpenSSL 4.0 strict mode accepts it.",
+        below(NOT_CRITICAL),
+        anchor=NOT_CRITICAL,
+        flags=STRICT,
+        since=(4, 0),
+        reason=CONSTRAINTS_IN_4_0,
+    ),
+    refused(
+        "strict-not-critical-constraints-in-intermediate",
+        "Strict mode refuses an intermediate whose basicConstraints are not critical.",
+        below(CA_NOT_CRITICAL),
+        CA_NOT_CRITICAL,
+        flags=STRICT,
+        code=89,
+        depth=1,
+        alert=CERTIFICATE_UNKNOWN,
+        until=(4, 0),
+        reason=CONSTRAINTS_IN_4_0,
+    ),
+    fits(
+        "strict-not-critical-constraints-in-intermediate-4.0",
+        "Since OpenSSL 4.0 strict mode accepts that, too.",
+        below(CA_NOT_CRITICAL),
+        CA_NOT_CRITICAL,
+        flags=STRICT,
+        since=(4, 0),
+        reason=CONSTRAINTS_IN_4_0,
     ),
     fits("no-authority-id", "A leaf without authority key id is accepted.", NO_AUTHORITY_ID),
     refused(

@@ -1,6 +1,4 @@
-"""
-Rows that are decided by certificate revocation lists that the program loaded.
-"""
+"""Rows that are decided by certificate revocation lists that the program loaded."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import ssl
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import peer
@@ -34,8 +34,9 @@ UNSUPPORTED = "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE"
 
 @dataclass(frozen=True)
 class Case:
-    """
-    One peer as one client sees it. Accepted rows have `verified`, refused ones the other three.
+    """One peer as one client sees it.
+
+    Accepted rows have `verified`; refused ones have `code`, `depth` and `alert`.
     """
 
     name: str
@@ -59,9 +60,7 @@ class Case:
 
     @property
     def applies(self) -> bool:
-        """
-        Whether the row is about the OpenSSL that this Python runs with.
-        """
+        """Whether the row is about the OpenSSL that this Python runs with."""
         version = ssl.OPENSSL_VERSION_INFO[:2]
         return self.since <= version and (self.until is None or version < self.until)
 
@@ -70,9 +69,7 @@ MakeContext = Callable[[Case], ssl.SSLContext]
 
 
 def make_plain(case: Case) -> ssl.SSLContext:
-    """
-    The standard library's own context, which trusts the row's anchors and nothing else.
-    """
+    """Make the standard library's own context, which trusts the row's anchors and nothing else."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if case.anchors:
         context.load_verify_locations(cadata=pem(*case.anchors))
@@ -88,9 +85,7 @@ def run(
     implicit: bool = False,
     inspect: peer.Inspect | None = None,
 ) -> peer.Outcome:
-    """
-    Connects a client of the row, made by `make_context` with its anchors, to the row's server.
-    """
+    """Connect a client of the row, made by `make_context` with its anchors, to the row's server."""
     return peer.connect(
         dress(make_context(case), case),
         _server(case.sent, version),
@@ -102,9 +97,7 @@ def run(
 
 
 def dress(context: ssl.SSLContext, case: Case) -> ssl.SSLContext:
-    """
-    Gives a client context everything of the row but the anchors.
-    """
+    """Give a client context everything of the row but the anchors."""
     context.set_ciphers(f"DEFAULT:@SECLEVEL={case.level}")
     context.check_hostname = case.check_hostname
     context.verify_mode = case.verify_mode
@@ -118,6 +111,6 @@ def dress(context: ssl.SSLContext, case: Case) -> ssl.SSLContext:
     return context
 
 
-@lru_cache(maxsize=None)
+@cache
 def _server(sent: Chain, version: ssl.TLSVersion) -> ssl.SSLContext:
     return peer.server_context(sent, version=version)

@@ -1,6 +1,4 @@
-"""
-Rows that are decided by keys and signatures: which are strong enough, and which are known at all.
-"""
+"""Rows that are decided by keys and signatures: strong enough, or of a kind that is known."""
 
 from __future__ import annotations
 

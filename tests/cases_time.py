@@ -1,6 +1,4 @@
-"""
-Rows that are decided by the clock.
-"""
+"""Rows that are decided by the clock."""
 
 from __future__ import annotations
 
@@ -36,14 +34,13 @@ def refused(
     name: str,
     sentence: str,
     sent: tuple[Issued, ...],
+    *,
     code: int,
     depth: int,
     alert: str,
     **changes: Any,
 ) -> Case:
-    """
-    A row that the clock decides; ROOT is trusted unless it says otherwise.
-    """
+    """Make a row that the clock decides; ROOT is trusted unless it says otherwise."""
     expected = {"anchors": (ROOT,), **changes}
     return Case(name, sentence, Chain(sent), code=code, depth=depth, alert=alert, **expected)
 

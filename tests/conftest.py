@@ -1,51 +1,40 @@
-"""
-What every test starts from: an environment that does not choose the trust, and a small PKI.
-"""
+"""What every test starts from: an environment that does not choose the trust, and a small PKI."""
 
 from __future__ import annotations
 
-import pki
 import pytest
+
+import pki
 
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "FASTTRUST_MODE")
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    Takes away the variables that would change trust, mode or logging of the whole run.
-    """
+    """Take away the variables that would change trust, mode or logging of the whole run."""
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture(scope="session")
 def root() -> pki.Issued:
-    """
-    root
-    """
+    """Make the anchor of the chains below."""
     return pki.root("root")
 
 
 @pytest.fixture(scope="session")
 def intermediate(root: pki.Issued) -> pki.Issued:
-    """
-    root -> A
-    """
+    """Make root -> A."""
     return pki.intermediate("A", root)
 
 
 @pytest.fixture(scope="session")
 def leaf_chain(root: pki.Issued) -> pki.Chain:
-    """
-    root -> leaf; the leaf is for server.test.
-    """
+    """Make root -> leaf; the leaf is for server.test."""
     return pki.Chain((pki.leaf("leaf", root),))
 
 
 @pytest.fixture(scope="session")
 def long_chain(intermediate: pki.Issued) -> pki.Chain:
-    """
-    root -> A -> leaf; leaf and A are sent.
-    """
+    """Make root -> A -> leaf; leaf and A are sent."""
     return pki.Chain((pki.leaf("leaf of A", intermediate), intermediate))

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,7 @@ SHA256 = hashes.SHA256()
 
 @dataclass(frozen=True)
 class Profile:
-    """
-    What a certificate says. Days of `valid` count from NOW; None leaves an extension out.
-    """
+    """What a certificate says. Days of `valid` count from NOW; None leaves an extension out."""
 
     subject: str | None = None
     key: str | None = None
@@ -90,9 +88,7 @@ LEAF = Profile(
 
 @dataclass(frozen=True)
 class Issued:
-    """
-    A certificate with its private key and the label by which tests call it.
-    """
+    """A certificate with its private key and the label by which tests call it."""
 
     name: str
     der: bytes = field(repr=False)
@@ -115,9 +111,7 @@ class Issued:
 
 @dataclass(frozen=True)
 class Chain:
-    """
-    What a peer presents: its own certificate first, then whatever else it sends.
-    """
+    """What a peer presents: its own certificate first, then whatever else it sends."""
 
     certificates: tuple[Issued, ...]
 
@@ -130,54 +124,40 @@ class Chain:
         return tuple(issued.der for issued in self.certificates)
 
     def write(self, folder: Path) -> tuple[Path, Path]:
-        """
-        Writes certfile and keyfile into the folder and returns their paths.
-        """
+        """Write certfile and keyfile into the folder and return their paths."""
         certfile, keyfile = folder / "chain.pem", folder / "key.pem"
         certfile.write_text(pem(*self.certificates), "ascii")
         keyfile.write_text(self.certificates[0].key_pem, "ascii")
         return certfile, keyfile
 
     def load(self, context: ssl.SSLContext) -> None:
-        """
-        Gives the context this chain and key; the files are gone afterwards.
-        """
+        """Give the context this chain and key; the files are gone afterwards."""
         with tempfile.TemporaryDirectory() as folder:
             context.load_cert_chain(*self.write(Path(folder)))
 
 
 def pem(*certificates: Issued) -> str:
-    """
-    The certificates one after the other, as for `cadata` or a `cafile`.
-    """
+    """Return the certificates one after the other, as for `cadata` or a `cafile`."""
     return "".join(issued.pem for issued in certificates)
 
 
 def root(name: str, **changes: Any) -> Issued:
-    """
-    A self-signed CA; `changes` are fields of Profile, here and below.
-    """
+    """Make a self-signed CA; `changes` are fields of Profile, here and below."""
     return issue(name, None, replace(ROOT, **changes))
 
 
 def intermediate(name: str, issuer: Issued, **changes: Any) -> Issued:
-    """
-    A CA below the issuer.
-    """
+    """Make a CA below the issuer."""
     return issue(name, issuer, replace(INTERMEDIATE, **changes))
 
 
 def leaf(name: str, issuer: Issued | None, **changes: Any) -> Issued:
-    """
-    An end entity, for HOST unless `names` says otherwise; without an issuer it signs itself.
-    """
+    """Make an end entity, for HOST unless `names` says otherwise; without an issuer self-signed."""
     return issue(name, issuer, replace(LEAF, **changes))
 
 
 def cross_sign(name: str, ca: Issued, issuer: Issued, **changes: Any) -> Issued:
-    """
-    A second certificate of the CA's subject and key, by another issuer.
-    """
+    """Make a second certificate of the CA's subject and key, by another issuer."""
     same = {
         "subject": ca.profile.subject or ca.name,
         "key": ca.profile.key or ca.name,
@@ -187,16 +167,14 @@ def cross_sign(name: str, ca: Issued, issuer: Issued, **changes: Any) -> Issued:
 
 
 def flip_signature(name: str, issued: Issued) -> Issued:
-    """
-    The same certificate with the last bit of its signature flipped.
-    """
+    """Return the same certificate with the last bit of its signature flipped."""
     return replace(issued, name=name, der=issued.der[:-1] + bytes([issued.der[-1] ^ 1]))
 
 
-def crl(issuer: Issued, revoked: Iterable[Issued] = (), valid: tuple[float, float] = (-1, 7)) -> str:
-    """
-    The issuer's revocation list, as PEM for `load_verify_locations(cafile=...)`.
-    """
+def crl(
+    issuer: Issued, revoked: Iterable[Issued] = (), valid: tuple[float, float] = (-1, 7)
+) -> str:
+    """Make the issuer's revocation list, as PEM for `load_verify_locations(cafile=...)`."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.certificate.subject)
@@ -211,11 +189,9 @@ def crl(issuer: Issued, revoked: Iterable[Issued] = (), valid: tuple[float, floa
     return builder.sign(issuer.key, _hash(issuer.key)).public_bytes(Encoding.PEM).decode("ascii")
 
 
-@lru_cache(maxsize=None)
+@cache
 def make_key(name: str, algorithm: str = "p256") -> PrivateKey:
-    """
-    The key of that name: the same one each time within a process.
-    """
+    """Return the key of that name: the same one each time within a process."""
     if algorithm == "p256":
         return ec.generate_private_key(ec.SECP256R1())
     if algorithm == "p384":
@@ -225,11 +201,9 @@ def make_key(name: str, algorithm: str = "p256") -> PrivateKey:
     return rsa.generate_private_key(65537, int(algorithm.removeprefix("rsa")))
 
 
-@lru_cache(maxsize=None)
+@cache
 def issue(name: str, issuer: Issued | None, profile: Profile) -> Issued:
-    """
-    The certificate that the profile describes: the same one each time within a process.
-    """
+    """Return the certificate that the profile describes: the same one each time in a process."""
     key = make_key(profile.key or name, profile.algorithm)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, profile.subject or name)])
     signer = key if issuer is None else issuer.key
@@ -297,9 +271,7 @@ def _hash(signer: PrivateKey) -> hashes.SHA256 | None:
 
 
 def _signed_with_sha1(certificate: x509.Certificate, signer: PrivateKey) -> bytes:
-    """
-    The same certificate signed with RSA and SHA-1, which `cryptography` no longer offers.
-    """
+    """Return the same certificate signed with RSA and SHA-1, which `cryptography` refuses to do."""
     assert isinstance(signer, rsa.RSAPrivateKey)
     signed = certificate.tbs_certificate_bytes
     assert signed.count(RSA_SHA256) == 1
@@ -310,9 +282,7 @@ def _signed_with_sha1(certificate: x509.Certificate, signer: PrivateKey) -> byte
 
 
 def _tlv(tag: int, content: bytes) -> bytes:
-    """
-    One value in DER.
-    """
+    """Return one value in DER."""
     length = len(content)
     if length < 0x80:
         return bytes([tag, length]) + content
