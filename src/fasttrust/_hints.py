@@ -123,9 +123,10 @@ def _wrong_name(infos: list[PeerCert], depth: int, host: str | None) -> str:
         if kind in ("DNS", "IP Address") and isinstance(value, str)
     ]
     if not names:
+        subject = name_text(infos[0]["subject"])
         return (
-            "The certificate has no subjectAltName; a common name is not looked at (RFC 9525, "
-            "section 6.3)."
+            f"The certificate of {subject!r} has no subjectAltName, where a server's names belong "
+            f"(RFC 9525, section 6.3); {host!r} was asked for."
         )
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return f"The certificate is for {', '.join(names[:_MOST_NAMES])}{more}; {host!r} was asked for."
