@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _ssl
+import hashlib
+import logging
 import os
 import ssl
 import threading
@@ -10,15 +12,20 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._anchors import Index, as_ssl_loads, from_der, index_of_data, index_of_file
+from ._bundles import beyond as beyond_bundle
+from ._bundles import is_installed_bundle
 from ._connection import Watched, watch, watched_class
-from ._decode import decode
-from ._trust import SystemStore, system_store
+from ._system import System, system
+from ._trust import TrustStore
 
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
 
 #: Names this copy of the package on every context that carries its verifier.
 HOLDER = __name__.rpartition(".")[0]
+
+_log = logging.getLogger(__package__)
 
 # One context is not to be attached by two threads at once; a handshake never waits for this.
 _attaching = threading.Lock()
@@ -35,13 +42,44 @@ def _standard_class() -> type[_ssl._SSLContext]:
 _Standard: Any = _standard_class()
 
 
+class Held:
+    """What one context trusts, as Python has to know it; the C core has its own view.
+
+    Attributes:
+        system: the system's store, None where it is not trusted.
+        indexes: the anchors given or loaded, beside what ``ssl``'s own loader put into the store.
+        chosen: whether the program said exactly what to trust, so that a public bundle which a
+            library pushes changes nothing.
+        digest: a hash of all of that but the system.
+    """
+
+    __slots__ = ("chosen", "digest", "indexes", "listed", "system")
+
+    def __init__(
+        self, indexes: list[Index], system: System | None, *, chosen: bool, listed: bool
+    ) -> None:
+        self.indexes = indexes
+        self.system = system
+        self.chosen = chosen
+        #: Whether the system's roots are among get_ca_certs(): not where only servers are made.
+        self.listed = listed
+        self.digest = b"".join(index.digest for index in indexes)
+
+    def add(self, digest: bytes) -> None:
+        self.digest = hashlib.sha256(self.digest + digest).digest()
+
+    def certificates(self) -> list[bytes]:
+        """Return the anchors of the indexes, the system's included, each once."""
+        indexes = [*self.indexes, *([self.system.index] if self.system and self.listed else [])]
+        return list(dict.fromkeys(der for index in indexes for der in index.certificates()))
+
+
 class Verified:
     """What a context with our verifier has beyond ``ssl``'s: a mixin before its class."""
 
     #: Which copy of the package holds the context; other copies read it before they attach.
     _fasttrust_holder: str
-    #: What get_ca_certs() lists beyond the context's own store.
-    _fasttrust_system: SystemStore | None
+    _fasttrust_held: Held
 
     def _wrap_socket(
         self,
@@ -52,10 +90,11 @@ class Verified:
         owner: object = None,
         session: ssl.SSLSession | None = None,
     ) -> Any:
+        digest = self._fasttrust_session_context(server_hostname)
         connection = super()._wrap_socket(  # type: ignore[misc]
             sock, server_side, server_hostname, owner=owner, session=session
         )
-        watch(connection, owner)
+        watch(connection, owner, digest)
         return connection
 
     def _wrap_bio(
@@ -68,11 +107,57 @@ class Verified:
         owner: object = None,
         session: ssl.SSLSession | None = None,
     ) -> Any:
+        digest = self._fasttrust_session_context(server_hostname)
         connection = super()._wrap_bio(  # type: ignore[misc]
             incoming, outgoing, server_side, server_hostname, owner=owner, session=session
         )
-        watch(connection, owner)
+        watch(connection, owner, digest)
         return connection
+
+    def _fasttrust_session_context(self, host: str | None) -> bytes:
+        """Return the hash of what a connection made now is verified under, the system freshened."""
+        held = self._fasttrust_held
+        system = b""
+        if held.system is not None:
+            held.system.refresh_if_due()
+            system = held.system.index.digest
+        context: Any = self
+        policy = (
+            f"{int(context.verify_mode)} {int(context.verify_flags)} {context.check_hostname} "
+            f"{host}"
+        )
+        return hashlib.sha256(held.digest + b"|" + system + b"|" + policy.encode()).digest()
+
+    def load_verify_locations(
+        self,
+        cafile: str | bytes | os.PathLike[str] | None = None,
+        capath: str | bytes | os.PathLike[str] | None = None,
+        cadata: str | Buffer | None = None,
+    ) -> None:
+        """Trust more certificates from now on, on both sides of a connection.
+
+        A file or data of certificates alone is indexed, once per process while it is unchanged;
+        everything else (CRLs, ``TRUSTED CERTIFICATE`` blocks, a directory) is loaded by ``ssl``.
+        A published bundle of public roots, which HTTP clients push onto every context, means the
+        system: it adds nothing where the system is trusted or the program chose what to trust.
+
+        Raises:
+            OSError: a file cannot be read.
+            ssl.SSLError: a file or the data hold no certificate, or a broken one.
+            TypeError, ValueError: as ``ssl``'s own.
+        """
+        file = None if cafile is None else index_of_file(cafile)
+        data = None if cadata is None else index_of_data(cadata)
+        rest_file = cafile if file is None else None
+        rest_data = cadata if data is None else None
+        if (file is None and data is None) or not (rest_file is rest_data is capath is None):
+            # ssl raises what is to be raised, before anything of ours is trusted.
+            super().load_verify_locations(rest_file, capath, rest_data)  # type: ignore[misc]
+            self._fasttrust_held.add(os.urandom(32))  # nobody can tell what that was
+        if file is not None:
+            _add(self, _beyond_public(self, file, cafile))
+        if data is not None:
+            _add(self, _beyond_public(self, data, None))
 
     def load_default_certs(self, purpose: Any = ssl.Purpose.SERVER_AUTH) -> None:
         """Trust the system from now on, on either side of a connection.
@@ -86,37 +171,72 @@ class Verified:
 
     def set_default_verify_paths(self) -> None:
         """Trust the system from now on, on either side of a connection."""
-        system = system_store()
-        _native.context_trust(_own(self), system.holder, for_clients=True, for_servers=True)
-        self._fasttrust_system = system
+        held = self._fasttrust_held
+        held.system = system()
+        held.listed = True
+        held.add(b"the system on both sides")
+        _native.context_trust_system(_own(self), held.system.source)
 
     def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
         """Return the CA certificates that the context trusts, the system's included.
 
-        As ``ssl`` does, without those of a hashed directory. Each as ``getpeercert()`` would give
-        it, or in DER.
+        As ``ssl`` does, without those of a ``capath`` directory. Each as ``getpeercert()`` would
+        give it, or in DER.
         """
         own: list[Any] = super().get_ca_certs(binary_form)  # type: ignore[misc]
-        beyond = self._fasttrust_beyond()
-        return own + (beyond if binary_form else [decode(der) for der in beyond])
+        beyond: list[Any] = self._fasttrust_beyond().get_ca_certs(binary_form)
+        return own + beyond
 
     def cert_store_stats(self) -> dict[str, int]:
         """Return how many certificates, CRLs and CA certificates the context trusts."""
         own: dict[str, int] = super().cert_store_stats()  # type: ignore[misc]
-        if self._fasttrust_system is None:
-            return own
-        both = len(self._fasttrust_system.certificates) - len(self._fasttrust_beyond())
-        counts = {kind: own[kind] + number for kind, number in self._fasttrust_system.stats.items()}
-        counts["x509"] -= both
-        counts["x509_ca"] -= both
-        return counts
+        beyond = self._fasttrust_beyond().cert_store_stats()
+        return {kind: own[kind] + beyond[kind] for kind in own}
 
-    def _fasttrust_beyond(self) -> list[bytes]:
-        """Return the system's certificates that the context's own store does not hold."""
-        if self._fasttrust_system is None:
-            return []
+    def _fasttrust_beyond(self) -> _ssl._SSLContext:
+        """Return, as ``ssl`` would hold it, what is trusted beyond the context's own store."""
         own = set(super().get_ca_certs(True))  # type: ignore[misc]
-        return [der for der in self._fasttrust_system.certificates if der not in own]
+        return as_ssl_loads([der for der in self._fasttrust_held.certificates() if der not in own])
+
+
+def _add(context: Any, index: Index) -> None:
+    held = context._fasttrust_held
+    if len(index) and index not in held.indexes:
+        _native.context_add(context, index.handle)
+        held.indexes = [*held.indexes, index]
+        held.add(index.digest)
+
+
+def _beyond_public(context: Any, index: Index, path: Any) -> Index:
+    """Return what of a pushed file counts, where the rest is a public bundle."""
+    held = context._fasttrust_held
+    if not (held.chosen or held.system is not None):
+        return index
+    certificates = index.certificates()
+    if path is not None and is_installed_bundle(os.fsdecode(path)):
+        beyond: list[bytes] | None = []
+    else:
+        beyond = beyond_bundle(certificates)
+    if beyond is None:
+        return index
+    _say_ignored(path, held.chosen)
+    rest = from_der(beyond)
+    assert rest is not None  # each of them has been read once
+    return rest
+
+
+_said: set[object] = set()
+
+
+def _say_ignored(path: object, chosen: bool) -> None:
+    if (path, chosen) not in _said and len(_said) < _MOST_SAID:
+        _said.add((path, chosen))
+        because = "the program chose what to trust" if chosen else "the system is trusted already"
+        _log.info("a public bundle was loaded and adds nothing (%s): %s", because, path or "data")
+
+
+#: Bounds what is remembered of logged names.
+_MOST_SAID = 1000
 
 
 class _IsVerified(type):
@@ -132,20 +252,35 @@ class SSLContext(Verified, _Standard, metaclass=_IsVerified):  # type: ignore[mi
     """An ``ssl.SSLContext`` whose connections are verified by our callback, in the handshake.
 
     On a client connection it trusts the system, plus what is loaded later; on a server connection
-    what was loaded, and nothing of the system unless ``load_default_certs()`` asks for it.
-    Everything else is inherited. ``isinstance`` is true of every context that carries our verifier.
+    what was loaded, and nothing of the system unless ``load_default_certs()`` asks for it. With
+    ``trust`` it trusts exactly that on both sides, plus what is loaded later. Everything else is
+    inherited. ``isinstance`` is true of every context that carries our verifier.
 
     Args:
         protocol: as for ``ssl.SSLContext``.
+        trust: what to trust instead of the system.
+
+    Raises:
+        OSError: the system's store is needed and cannot be read (``ssl.SSLError`` where it can, and
+            holds no certificate); names the variable and the path, or the places searched.
     """
 
     sslsocket_class = watched_class(_Standard.sslsocket_class)
     sslobject_class = watched_class(_Standard.sslobject_class)
 
-    def __new__(cls, protocol: int | None = None, *args: Any, **kwargs: Any) -> SSLContext:
+    def __new__(
+        cls,
+        protocol: int | None = None,
+        *args: Any,
+        trust: TrustStore | None = None,
+        **kwargs: Any,
+    ) -> SSLContext:
         self: SSLContext = super().__new__(cls, protocol, *args, **kwargs)
-        _install(self, system_store())
+        _install(self, _checked(trust), must_have_store=protocol != ssl.PROTOCOL_TLS_SERVER)
         return self
+
+    def __init__(self, *args: Any, trust: TrustStore | None = None, **kwargs: Any) -> None:
+        super().__init__()
 
 
 _verified: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
@@ -172,13 +307,51 @@ def _own(context: Any) -> _ssl._SSLContext:
     return context
 
 
-def _install(context: Any, system: SystemStore | None) -> None:
-    """Give a context our verifier: the C side first, so that no method of ours runs without it."""
-    holder = None if system is None else system.holder
-    _native.context_attach(context, holder, for_clients=True, for_servers=False)
+def _checked(trust: TrustStore | None) -> TrustStore | None:
+    if trust is not None and not isinstance(trust, TrustStore):
+        raise TypeError(f"trust is not a TrustStore: {type(trust).__name__!r}")
+    return trust
+
+
+_SYSTEM = TrustStore.system()
+
+
+def _install(
+    context: Any,
+    trust: TrustStore | None,
+    *,
+    keep: bool = False,
+    must_have_store: bool = False,
+) -> None:
+    """Give a context our verifier: the C side first, so that no method of ours runs without it.
+
+    ``trust`` None is the system for client connections. With ``keep`` the context's own anchors
+    stay.
+    """
+    indexes, the_system = (_SYSTEM if trust is None else trust)._resolve()
+    if must_have_store and the_system is not None and the_system.problem is not None:
+        raise the_system.problem
+    held = Held(
+        indexes,
+        the_system,
+        chosen=trust is not None,
+        listed=trust is not None or context.protocol != ssl.PROTOCOL_TLS_SERVER,
+    )
+    keep_not = None
+    if keep:
+        keep_not = _public_part(context)
+        if any(_ssl._SSLContext.cert_store_stats(context).values()):
+            held.add(os.urandom(32))  # what stays may hold CRLs, which cannot be listed
+    _native.context_attach(
+        context,
+        [index.handle for index in indexes],
+        None if the_system is None else the_system.source,
+        for_servers=trust is not None,
+        keep=keep,
+        keep_not=None if keep_not is None else keep_not.handle,
+    )
     context._fasttrust_holder = HOLDER
-    only_servers = context.protocol == ssl.PROTOCOL_TLS_SERVER
-    context._fasttrust_system = None if only_servers else system
+    context._fasttrust_held = held
     # A subclass, or the program on the object itself, may have chosen other classes.
     for attribute in ("sslsocket_class", "sslobject_class"):
         chosen = getattr(context, attribute)
@@ -186,25 +359,44 @@ def _install(context: Any, system: SystemStore | None) -> None:
             setattr(context, attribute, watched_class(chosen))
 
 
-def _adopt(context: Any, system: SystemStore | None) -> None:
+def _public_part(context: Any) -> Index | None:
+    """Return the public bundle that a context's own store holds, if it holds all of one."""
+    certificates = _ssl._SSLContext.get_ca_certs(context, True)
+    beyond = beyond_bundle(certificates)
+    if beyond is None:
+        return None
+    others = set(beyond)
+    return from_der([der for der in certificates if der not in others])
+
+
+def _adopt(
+    context: Any, trust: TrustStore | None, *, keep: bool = False, must_have_store: bool = False
+) -> None:
     """Give a context that is not of our making our class and our verifier, or leave it alone."""
     before = type(context)
     with _attaching:
         context.__class__ = _verified_class(before)
         try:
-            _install(context, system)
+            _install(context, trust, keep=keep, must_have_store=must_have_store)
         except BaseException:
             context.__class__ = before
             raise
 
 
-def attach(context: ssl.SSLContext) -> None:
+def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
     """Give any ``ssl.SSLContext`` our verifier, in place.
 
     The context then trusts the system on client connections, and on either side what it holds
-    beyond the system's own anchors: certificates and CRLs loaded before stay loaded. A directory
-    given as ``capath`` before cannot be seen and is lost: load it afterwards. A verify callback
-    that other native code installed is replaced. The object gets a class derived from its own.
+    beyond the system's own anchors and beyond a public bundle: other certificates and CRLs loaded
+    before stay loaded. A directory given as ``capath`` before cannot be seen and is lost: load it
+    afterwards. A verify callback that other native code installed is replaced. The object gets a
+    class derived from its own.
+
+    Where the system's store cannot be read nothing of it is trusted, and connections are refused.
+
+    Args:
+        context: the context.
+        trust: what to trust, exactly, on both sides: what was loaded before is dropped.
 
     Raises:
         TypeError: this is not an ``ssl.SSLContext``, or its class cannot be derived from.
@@ -216,7 +408,7 @@ def attach(context: ssl.SSLContext) -> None:
     other = getattr(context, "_fasttrust_holder", HOLDER)
     if other != HOLDER:
         raise RuntimeError(f"the context is verified by another copy of fasttrust: {other}")
-    _adopt(context, system_store())
+    _adopt(context, _checked(trust), keep=trust is None)
 
 
 def create_default_context(
@@ -225,6 +417,7 @@ def create_default_context(
     cafile: str | os.PathLike[str] | None = None,
     capath: str | os.PathLike[str] | None = None,
     cadata: str | Buffer | None = None,
+    trust: TrustStore | None = None,
 ) -> SSLContext:
     """Return a context with the defaults of the running Python's ``ssl.create_default_context()``.
 
@@ -235,9 +428,10 @@ def create_default_context(
         cafile: a file of certificates in PEM.
         capath: a directory of certificates named by the hash of their subject.
         cadata: certificates as PEM (``str``) or DER (``bytes``).
+        trust: what to trust, to which the three above are added.
 
     Raises:
-        OSError: a file cannot be read.
+        OSError: a file cannot be read, the system's store included.
         ssl.SSLError: a file or the data hold no certificate, or a broken one.
         TypeError: the purpose is not one of ``ssl.Purpose``.
         RuntimeError: Python's own OpenSSL cannot be reached (``backend()`` says why).
@@ -245,10 +439,17 @@ def create_default_context(
     # ssl knows its defaults, we do not repeat them. Naming any directory keeps it from parsing the
     # system's bundle; nothing of it reaches the fresh store that attaching installs.
     context = ssl.create_default_context(purpose, capath=os.devnull)
-    exactly = cafile is not None or capath is not None or cadata is not None
     if type(context) is not _Standard:
         raise RuntimeError(f"ssl.SSLContext was replaced by {type(context).__module__}")
-    _adopt(context, None if exactly else system_store())
-    if exactly:
+    named = cafile is not None or capath is not None or cadata is not None
+    if named and trust is None:
+        trust = TrustStore.none()
+    for_clients = context.protocol != ssl.PROTOCOL_TLS_SERVER
+    _adopt(context, _checked(trust), must_have_store=for_clients)
+    if named:
+        # The file means exactly the file, be it a public bundle.
+        held = context._fasttrust_held  # type: ignore[attr-defined]
+        held.chosen = False
         context.load_verify_locations(cafile, capath, cadata)
+        held.chosen = True
     return context  # type: ignore[return-value]
