@@ -103,9 +103,9 @@ size_t ft_index_len(const ft_index *index);
 /* ft_index_der returns one anchor as it was read; *borrowed* until the index is freed. */
 ft_der ft_index_der(const ft_index *index, size_t place);
 
-/* ft_index_name_hash is the number in the name of the anchor's file in a hashed directory; 0 where
- * the subject cannot be parsed. After ft_open. */
-uint32_t ft_index_name_hash(const ft_index *index, size_t place);
+/* ft_index_name_hashes fills one number per anchor: that in the name of its file in a hashed
+ * directory, 0 where the subject cannot be parsed. After ft_open. */
+void ft_index_name_hashes(const ft_index *index, uint32_t *out_hashes);
 
 void ft_index_free(ft_index *index);
 

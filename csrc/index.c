@@ -262,25 +262,32 @@ static X509 *parsed(slot *place)
     return cert;
 }
 
-uint32_t ft_index_name_hash(const ft_index *index, size_t place)
+static uint32_t name_hash(ft_span certificate)
 {
     const struct ft_ossl *ossl = ft_ossl();
     ft_span subject = {NULL, 0};
     unsigned long hash = 0;
 
-    if (!ft_der_subject(index->slots[place].der, &subject)) {
+    if (!ft_der_subject(certificate, &subject)) {
         return 0;
     }
     const unsigned char *end = subject.data;
-    (void)ossl->ERR_set_mark();
     X509_NAME *name = ossl->d2i_X509_NAME(NULL, &end, (long)subject.len); // owned
     if (name != NULL) {
         hash = ossl->X509_NAME_hash_ex != NULL ? ossl->X509_NAME_hash_ex(name, NULL, NULL, NULL)
                                                : ossl->X509_NAME_hash(name);
     }
     ossl->X509_NAME_free(name);
-    (void)ossl->ERR_pop_to_mark();
     return (uint32_t)hash;
+}
+
+void ft_index_name_hashes(const ft_index *index, uint32_t *out_hashes)
+{
+    (void)ft_ossl()->ERR_set_mark();
+    for (size_t i = 0; i < index->num; i++) {
+        out_hashes[i] = name_hash(index->slots[i].der);
+    }
+    (void)ft_ossl()->ERR_pop_to_mark();
 }
 
 bool ft_index_find(ft_index *index, const X509_NAME *subject, ft_x509s *to)

@@ -45,18 +45,36 @@ static bool is_plain_text(ft_span line)
     return true;
 }
 
-static int base64_value(uint8_t character)
+/* The value of each character of base64, plus one; 0 is none of them. */
+static const uint8_t base64_values[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64};
+
+/* Decodes the last `num` (2 to 4) characters of base64 into num - 1 bytes. */
+static bool decode_group(const uint8_t *group, size_t num, uint8_t *out)
 {
-    if (character >= 'A' && character <= 'Z') {
-        return character - 'A';
+    uint32_t bits = 0;
+
+    for (size_t i = 0; i < 4; i++) {
+        uint32_t value = i < num ? base64_values[group[i]] : 1;
+        if (value == 0) {
+            return false;
+        }
+        bits = bits << 6 | (value - 1);
     }
-    if (character >= 'a' && character <= 'z') {
-        return character - 'a' + 26;
+    if ((bits & ((1U << (8 * (4 - num))) - 1U)) != 0) {
+        return false; // bits that no encoder leaves behind
     }
-    if (character >= '0' && character <= '9') {
-        return character - '0' + 52;
+    for (size_t i = 0; i + 1 < num; i++) {
+        out[i] = (uint8_t)(bits >> (16 - 8 * i));
     }
-    return character == '+' ? 62 : character == '/' ? 63 : -1;
+    return true;
 }
 
 /* Decodes one line of whole groups; `*out_padded` says that it ended the data with '='. */
@@ -65,29 +83,19 @@ static bool decode_line(ft_span line, uint8_t *out, size_t *out_len, bool *out_p
     if (line.len == 0 || line.len > MAX_LINE || line.len % 4 != 0) {
         return false;
     }
-    for (size_t i = 0; i < line.len; i += 4) {
-        const uint8_t *group = line.data + i;
-        size_t padding = group[3] == '=' ? 1U + (group[2] == '=') : 0;
-        uint32_t bits = 0;
+    size_t padding = line.data[line.len - 1] == '=' ? 1U + (line.data[line.len - 2] == '=') : 0;
+    uint8_t *end = out + *out_len;
 
-        if (padding != 0 && i + 4 != line.len) {
+    for (size_t i = 0; i + 4 < line.len; i += 4, end += 3) {
+        if (!decode_group(line.data + i, 4, end)) {
             return false;
         }
-        for (size_t j = 0; j < 4; j++) {
-            int value = j < 4 - padding ? base64_value(group[j]) : 0;
-            if (value < 0) {
-                return false;
-            }
-            bits = bits << 6 | (uint32_t)value;
-        }
-        if ((bits & ((1U << (8 * padding)) - 1U)) != 0) {
-            return false; // bits that no encoder leaves behind
-        }
-        for (size_t j = 0; j < 3 - padding; j++) {
-            out[(*out_len)++] = (uint8_t)(bits >> (16 - 8 * j));
-        }
-        *out_padded = padding != 0;
     }
+    if (!decode_group(line.data + line.len - 4, 4 - padding, end)) {
+        return false;
+    }
+    *out_padded = padding != 0;
+    *out_len = (size_t)(end - out) + 3 - padding;
     return true;
 }
 

@@ -71,7 +71,7 @@ def read_file(path: str) -> tuple[bytes, Signature]:
     for _ in range(_MOST_READS):
         with open(path, "rb", buffering=0) as file:
             before = signature(os.fstat(file.fileno()))
-            content = file.readall()
+            content = file.read(before[2] + 1) if before[2] else file.readall()
             if signature(os.fstat(file.fileno())) == before:
                 return content, before
     raise OSError(f"the file changes while it is read: {path}")

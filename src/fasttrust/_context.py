@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import _ssl
-import hashlib
-import logging
 import os
 import ssl
 import threading
@@ -12,20 +10,17 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._anchors import Index, as_ssl_loads, from_der, index_of_data, index_of_file
+from ._anchors import Index, from_der
 from ._bundles import beyond as beyond_bundle
-from ._bundles import is_installed_bundle
-from ._connection import Watched, watch, watched_class
-from ._system import System, system
+from ._connection import Watched, watched_class
 from ._trust import TrustStore
+from ._verified import Held, Verified
 
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
 
 #: Names this copy of the package on every context that carries its verifier.
 HOLDER = __name__.rpartition(".")[0]
-
-_log = logging.getLogger(__package__)
 
 # One context is not to be attached by two threads at once; a handshake never waits for this.
 _attaching = threading.Lock()
@@ -40,203 +35,6 @@ def _standard_class() -> type[_ssl._SSLContext]:
 
 
 _Standard: Any = _standard_class()
-
-
-class Held:
-    """What one context trusts, as Python has to know it; the C core has its own view.
-
-    Attributes:
-        system: the system's store, None where it is not trusted.
-        indexes: the anchors given or loaded, beside what ``ssl``'s own loader put into the store.
-        chosen: whether the program said exactly what to trust, so that a public bundle which a
-            library pushes changes nothing.
-        digest: a hash of all of that but the system.
-    """
-
-    __slots__ = ("chosen", "digest", "indexes", "listed", "system")
-
-    def __init__(
-        self, indexes: list[Index], system: System | None, *, chosen: bool, listed: bool
-    ) -> None:
-        self.indexes = indexes
-        self.system = system
-        self.chosen = chosen
-        #: Whether the system's roots are among get_ca_certs(): not where only servers are made.
-        self.listed = listed
-        self.digest = b"".join(index.digest for index in indexes)
-
-    def add(self, digest: bytes) -> None:
-        self.digest = hashlib.sha256(self.digest + digest).digest()
-
-    def certificates(self) -> list[bytes]:
-        """Return the anchors of the indexes, the system's included, each once."""
-        indexes = [*self.indexes, *([self.system.index] if self.system and self.listed else [])]
-        return list(dict.fromkeys(der for index in indexes for der in index.certificates()))
-
-
-class Verified:
-    """What a context with our verifier has beyond ``ssl``'s: a mixin before its class."""
-
-    #: Which copy of the package holds the context; other copies read it before they attach.
-    _fasttrust_holder: str
-    _fasttrust_held: Held
-
-    def _wrap_socket(
-        self,
-        sock: Any,
-        server_side: bool,
-        server_hostname: str | None = None,
-        *,
-        owner: object = None,
-        session: ssl.SSLSession | None = None,
-    ) -> Any:
-        digest = self._fasttrust_session_context(server_hostname)
-        connection = super()._wrap_socket(  # type: ignore[misc]
-            sock, server_side, server_hostname, owner=owner, session=session
-        )
-        watch(connection, owner, digest)
-        return connection
-
-    def _wrap_bio(
-        self,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool,
-        server_hostname: str | None = None,
-        *,
-        owner: object = None,
-        session: ssl.SSLSession | None = None,
-    ) -> Any:
-        digest = self._fasttrust_session_context(server_hostname)
-        connection = super()._wrap_bio(  # type: ignore[misc]
-            incoming, outgoing, server_side, server_hostname, owner=owner, session=session
-        )
-        watch(connection, owner, digest)
-        return connection
-
-    def _fasttrust_session_context(self, host: str | None) -> bytes:
-        """Return the hash of what a connection made now is verified under, the system freshened."""
-        held = self._fasttrust_held
-        system = b""
-        if held.system is not None:
-            held.system.refresh_if_due()
-            system = held.system.index.digest
-        context: Any = self
-        policy = (
-            f"{int(context.verify_mode)} {int(context.verify_flags)} {context.check_hostname} "
-            f"{host}"
-        )
-        return hashlib.sha256(held.digest + b"|" + system + b"|" + policy.encode()).digest()
-
-    def load_verify_locations(
-        self,
-        cafile: str | bytes | os.PathLike[str] | None = None,
-        capath: str | bytes | os.PathLike[str] | None = None,
-        cadata: str | Buffer | None = None,
-    ) -> None:
-        """Trust more certificates from now on, on both sides of a connection.
-
-        A file or data of certificates alone is indexed, once per process while it is unchanged;
-        everything else (CRLs, ``TRUSTED CERTIFICATE`` blocks, a directory) is loaded by ``ssl``.
-        A published bundle of public roots, which HTTP clients push onto every context, means the
-        system: it adds nothing where the system is trusted or the program chose what to trust.
-
-        Raises:
-            OSError: a file cannot be read.
-            ssl.SSLError: a file or the data hold no certificate, or a broken one.
-            TypeError, ValueError: as ``ssl``'s own.
-        """
-        file = None if cafile is None else index_of_file(cafile)
-        data = None if cadata is None else index_of_data(cadata)
-        rest_file = cafile if file is None else None
-        rest_data = cadata if data is None else None
-        if (file is None and data is None) or not (rest_file is rest_data is capath is None):
-            # ssl raises what is to be raised, before anything of ours is trusted.
-            super().load_verify_locations(rest_file, capath, rest_data)  # type: ignore[misc]
-            self._fasttrust_held.add(os.urandom(32))  # nobody can tell what that was
-        if file is not None:
-            _add(self, _beyond_public(self, file, cafile))
-        if data is not None:
-            _add(self, _beyond_public(self, data, None))
-
-    def load_default_certs(self, purpose: Any = ssl.Purpose.SERVER_AUTH) -> None:
-        """Trust the system from now on, on either side of a connection.
-
-        Raises:
-            TypeError: the purpose is not one of ``ssl.Purpose``.
-        """
-        if not isinstance(purpose, ssl._ASN1Object):
-            raise TypeError(purpose)
-        self.set_default_verify_paths()
-
-    def set_default_verify_paths(self) -> None:
-        """Trust the system from now on, on either side of a connection."""
-        held = self._fasttrust_held
-        held.system = system()
-        held.listed = True
-        held.add(b"the system on both sides")
-        _native.context_trust_system(_own(self), held.system.source)
-
-    def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
-        """Return the CA certificates that the context trusts, the system's included.
-
-        As ``ssl`` does, without those of a ``capath`` directory. Each as ``getpeercert()`` would
-        give it, or in DER.
-        """
-        own: list[Any] = super().get_ca_certs(binary_form)  # type: ignore[misc]
-        beyond: list[Any] = self._fasttrust_beyond().get_ca_certs(binary_form)
-        return own + beyond
-
-    def cert_store_stats(self) -> dict[str, int]:
-        """Return how many certificates, CRLs and CA certificates the context trusts."""
-        own: dict[str, int] = super().cert_store_stats()  # type: ignore[misc]
-        beyond = self._fasttrust_beyond().cert_store_stats()
-        return {kind: own[kind] + beyond[kind] for kind in own}
-
-    def _fasttrust_beyond(self) -> _ssl._SSLContext:
-        """Return, as ``ssl`` would hold it, what is trusted beyond the context's own store."""
-        own = set(super().get_ca_certs(True))  # type: ignore[misc]
-        return as_ssl_loads([der for der in self._fasttrust_held.certificates() if der not in own])
-
-
-def _add(context: Any, index: Index) -> None:
-    held = context._fasttrust_held
-    if len(index) and index not in held.indexes:
-        _native.context_add(context, index.handle)
-        held.indexes = [*held.indexes, index]
-        held.add(index.digest)
-
-
-def _beyond_public(context: Any, index: Index, path: Any) -> Index:
-    """Return what of a pushed file counts, where the rest is a public bundle."""
-    held = context._fasttrust_held
-    if not (held.chosen or held.system is not None):
-        return index
-    certificates = index.certificates()
-    if path is not None and is_installed_bundle(os.fsdecode(path)):
-        beyond: list[bytes] | None = []
-    else:
-        beyond = beyond_bundle(certificates)
-    if beyond is None:
-        return index
-    _say_ignored(path, held.chosen)
-    rest = from_der(beyond)
-    assert rest is not None  # each of them has been read once
-    return rest
-
-
-_said: set[object] = set()
-
-
-def _say_ignored(path: object, chosen: bool) -> None:
-    if (path, chosen) not in _said and len(_said) < _MOST_SAID:
-        _said.add((path, chosen))
-        because = "the program chose what to trust" if chosen else "the system is trusted already"
-        _log.info("a public bundle was loaded and adds nothing (%s): %s", because, path or "data")
-
-
-#: Bounds what is remembered of logged names.
-_MOST_SAID = 1000
 
 
 class _IsVerified(type):
@@ -300,13 +98,6 @@ def _verified_class(base: type) -> type:
     return derived
 
 
-def _own(context: Any) -> _ssl._SSLContext:
-    """Return the context, checked to be what C may read."""
-    if not _native.is_context(context):
-        raise TypeError(f"not an ssl.SSLContext: {type(context).__name__!r}")
-    return context
-
-
 def _checked(trust: TrustStore | None) -> TrustStore | None:
     if trust is not None and not isinstance(trust, TrustStore):
         raise TypeError(f"trust is not a TrustStore: {type(trust).__name__!r}")
@@ -314,6 +105,13 @@ def _checked(trust: TrustStore | None) -> TrustStore | None:
 
 
 _SYSTEM = TrustStore.system()
+_SERVER = int(ssl.PROTOCOL_TLS_SERVER)
+_protocol: Any = vars(_ssl._SSLContext)["protocol"]
+
+
+def _is_server(context: Any) -> bool:
+    # The C class's own number: ssl's property makes an enum of it, which costs more than attaching.
+    return bool(_protocol.__get__(context) == _SERVER)
 
 
 def _install(
@@ -335,7 +133,7 @@ def _install(
         indexes,
         the_system,
         chosen=trust is not None,
-        listed=trust is not None or context.protocol != ssl.PROTOCOL_TLS_SERVER,
+        listed=trust is not None or not _is_server(context),
     )
     keep_not = None
     if keep:
@@ -444,8 +242,7 @@ def create_default_context(
     named = cafile is not None or capath is not None or cadata is not None
     if named and trust is None:
         trust = TrustStore.none()
-    for_clients = context.protocol != ssl.PROTOCOL_TLS_SERVER
-    _adopt(context, _checked(trust), must_have_store=for_clients)
+    _adopt(context, _checked(trust), must_have_store=not _is_server(context))
     if named:
         # The file means exactly the file, be it a public bundle.
         held = context._fasttrust_held  # type: ignore[attr-defined]

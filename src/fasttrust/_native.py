@@ -176,7 +176,9 @@ def index_len(index: Index) -> int:
 def index_name_hashes(index: Index) -> set[int]:
     """Return the numbers that name the anchors' files in a hashed directory."""
     open_library()
-    return {lib.ft_index_name_hash(index, place) for place in range(lib.ft_index_len(index))}
+    hashes = ffi.new("uint32_t[]", lib.ft_index_len(index))
+    lib.ft_index_name_hashes(index, hashes)
+    return set(hashes)
 
 
 def source_new(index: Index) -> Source:

@@ -114,9 +114,11 @@ def places() -> Places:
 
 def _hashed_names(directory: str) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(directory) if _HASHED.fullmatch(name))
+        # The dot first: it spares the regular expression the hundreds of other names.
+        names = [name for name in os.listdir(directory) if name[8:9] == "."]
     except OSError:
         return []  # an entry that is missing is skipped
+    return sorted(name for name in names if _HASHED.fullmatch(name))
 
 
 def _has_hashed(directory: str) -> bool:
