@@ -45,18 +45,31 @@ class Verdict(NamedTuple):
     native_message: str | None
 
 
-def is_context(value: object) -> TypeGuard[_ssl._SSLContext]:
-    """Tell whether C may read the value as a context; a fake ``__class__`` does not help."""
-    return type.__subclasscheck__(_ssl._SSLContext, type(value))
-
-
 # typeshed knows _ssl's contexts, not its connections.
 _SSLSocket: type = vars(_ssl)["_SSLSocket"]
+_subclass = type.__subclasscheck__
+
+
+def is_context(value: object) -> TypeGuard[_ssl._SSLContext]:
+    """Tell whether C may read the value as a context; a fake ``__class__`` does not help."""
+    return _subclass(_ssl._SSLContext, type(value))
 
 
 def is_connection(value: object) -> bool:
     """Tell whether C may read the value as a connection (``_ssl._SSLSocket``)."""
-    return type.__subclasscheck__(_SSLSocket, type(value))
+    return _subclass(_SSLSocket, type(value))
+
+
+def _context_id(context: object) -> int:
+    if not is_context(context):
+        raise TypeError(f"not an ssl.SSLContext: {type(context).__name__!r}")
+    return id(context)
+
+
+def _connection_id(connection: object) -> int:
+    if not is_connection(connection):
+        raise TypeError(f"not a connection of Python's ssl: {type(connection).__name__!r}")
+    return id(connection)
 
 
 def check(ok: object, err: Any) -> None:
@@ -201,7 +214,7 @@ def source_replace(source: Source, index: Index) -> None:
 
 
 def context_attach(
-    context: _ssl._SSLContext,
+    context: object,
     indexes: Sequence[Index],
     system: Source | None,
     *,
@@ -223,36 +236,36 @@ def context_attach(
             "for_servers": for_servers,
         },
     )
-    check(lib.ft_context_attach(id(context), trust, keep, keep_not or ffi.NULL, err), err)
+    check(lib.ft_context_attach(_context_id(context), trust, keep, keep_not or ffi.NULL, err), err)
 
 
-def context_add(context: _ssl._SSLContext, index: Index) -> None:
+def context_add(context: object, index: Index) -> None:
     """Add an index to what the context trusts."""
     err = ffi.new("ft_error *")
-    check(lib.ft_context_add(id(context), index, err), err)
+    check(lib.ft_context_add(_context_id(context), index, err), err)
 
 
-def context_trust_system(context: _ssl._SSLContext, system: Source) -> None:
+def context_trust_system(context: object, system: Source) -> None:
     """Make the system's anchors count on both sides of a connection."""
     err = ffi.new("ft_error *")
-    check(lib.ft_context_trust_system(id(context), system, True, True, err), err)
+    check(lib.ft_context_trust_system(_context_id(context), system, True, True, err), err)
 
 
-def context_attached(context: _ssl._SSLContext) -> bool:
+def context_attached(context: object) -> bool:
     """Tell whether the context carries the verifier of this copy of the package."""
-    return _opened and bool(lib.ft_context_attached(id(context)))
+    return _opened and bool(lib.ft_context_attached(_context_id(context)))
 
 
 def connection_bind(connection: object, digest: bytes) -> None:
     """Bind a new connection's sessions to what they are verified under, by a hash of 32 bytes."""
     err = ffi.new("ft_error *")
-    check(lib.ft_connection_bind(id(connection), digest, err), err)
+    check(lib.ft_connection_bind(_connection_id(connection), digest, err), err)
 
 
 def record_watch(connection: object) -> Record:
     """Return the record of a connection, which outlives it."""
     err = ffi.new("ft_error *")
-    record = lib.ft_record_watch(id(connection), err)
+    record = lib.ft_record_watch(_connection_id(connection), err)
     check(record, err)
     return Record(ffi.gc(record, lib.ft_record_free))
 
@@ -298,7 +311,7 @@ def connection_chain(connection: object, verified: bool) -> tuple[Chain | None, 
     """
     open_library()
     err = _new("ft_error *")
-    chain = _connection_chain(id(connection), verified, err)
+    chain = _connection_chain(_connection_id(connection), verified, err)
     if chain == _NULL:
         check(err.code == lib.FT_OK, err)
         return None, 0
