@@ -173,9 +173,7 @@ def _own(context: Any) -> _ssl._SSLContext:
 
 
 def _install(context: Any, system: SystemStore | None) -> None:
-    """Give a context our verifier: the C side first, so that no method of ours runs without it."""
-    holder = None if system is None else system.holder
-    _native.context_attach(context, holder, for_clients=True, for_servers=False)
+    """Give a context our verifier: the C side last, because it cannot be taken back."""
     context._fasttrust_holder = HOLDER
     only_servers = context.protocol == ssl.PROTOCOL_TLS_SERVER
     context._fasttrust_system = None if only_servers else system
@@ -184,17 +182,22 @@ def _install(context: Any, system: SystemStore | None) -> None:
         chosen = getattr(context, attribute)
         if not issubclass(chosen, Watched):
             setattr(context, attribute, watched_class(chosen))
+    holder = None if system is None else system.holder
+    _native.context_attach(context, holder, for_clients=True, for_servers=False)
 
 
 def _adopt(context: Any, system: SystemStore | None) -> None:
     """Give a context that is not of our making our class and our verifier, or leave it alone."""
     before = type(context)
     with _attaching:
+        state = context.__dict__.copy()
         context.__class__ = _verified_class(before)
         try:
             _install(context, system)
         except BaseException:
             context.__class__ = before
+            context.__dict__.clear()
+            context.__dict__.update(state)
             raise
 
 
