@@ -123,7 +123,7 @@ def test_chains_step_by_step(make: Make) -> None:
 
 @pytest.mark.parametrize("make", [made, attached])
 def test_chains_of_ours_outlive_the_socket(make: Make) -> None:
-    """A closed socket of ours still tells; where there was no handshake there is nothing to tell."""
+    """A closed socket of ours still tells; without a handshake there is nothing to tell."""
     kept: list[Any] = []
     peer.connect(make(CLIENT, ROOT), peer.server_context(SENT), inspect=kept.append)
     (sock,) = kept
