@@ -73,8 +73,7 @@ static ft_context *ensure_context(SSL_CTX *ctx, ft_error *err)
 }
 
 /* Copies what the old store holds beyond the system's anchors, and its CRLs. Nothing is parsed. */
-static bool copy_objects(X509_STORE *to, X509_STORE *from, ft_source *system, ft_index *but,
-                         ft_error *err)
+static bool copy_objects(X509_STORE *to, X509_STORE *from, ft_source *system, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = true;
@@ -88,8 +87,7 @@ static bool copy_objects(X509_STORE *to, X509_STORE *from, ft_source *system, ft
         X509_CRL *crl = ossl->X509_OBJECT_get0_X509_CRL(object);
 
         if (cert != NULL) {
-            bool known = (system != NULL && ft_source_holds(system, cert)) ||
-                         (but != NULL && ft_index_holds(but, cert));
+            bool known = system != NULL && ft_source_holds(system, cert);
             ok = known || ossl->X509_STORE_add_cert(to, cert) == 1;
         } else if (crl != NULL) {
             ok = ossl->X509_STORE_add_crl(to, crl) == 1;
@@ -103,7 +101,7 @@ static bool copy_objects(X509_STORE *to, X509_STORE *from, ft_source *system, ft
 }
 
 static bool replace_store(SSL_CTX *ctx, ft_context *context, const ft_trust *trust, bool keep,
-                          ft_index *keep_not, ft_error *err)
+                          ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = false;
@@ -119,7 +117,7 @@ static bool replace_store(SSL_CTX *ctx, ft_context *context, const ft_trust *tru
         ft_error_set(err, FT_E_FOREIGN, "X509_STORE_set1_param", "the store's settings were lost");
         goto cleanup;
     }
-    if ((keep && !copy_objects(fresh, old, trust->system, keep_not, err)) ||
+    if ((keep && !copy_objects(fresh, old, trust->system, err)) ||
         !ft_anchors_install(fresh, trust, err)) {
         goto cleanup;
     }
@@ -137,8 +135,7 @@ cleanup:
     return ok;
 }
 
-bool ft_context_attach(uintptr_t context, const ft_trust *trust, bool keep, ft_index *keep_not,
-                       ft_error *err)
+bool ft_context_attach(uintptr_t context, const ft_trust *trust, bool keep, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = false;
@@ -149,7 +146,7 @@ bool ft_context_attach(uintptr_t context, const ft_trust *trust, bool keep, ft_i
     }
     (void)ossl->ERR_set_mark();
     ft_context *ours = ensure_context(ctx, err);
-    if (ours == NULL || !replace_store(ctx, ours, trust, keep, keep_not, err)) {
+    if (ours == NULL || !replace_store(ctx, ours, trust, keep, err)) {
         goto cleanup;
     }
     // Last, and in this order: a callback that finds no ft_context verifies as plain ssl would.

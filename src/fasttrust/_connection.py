@@ -126,7 +126,10 @@ def _below(wrapper: object) -> object:
 
 def _chain_of(connection: object, verified: bool) -> tuple[Certificate, ...]:
     if isinstance(connection, Watched) and connection._fasttrust_record is not None:
-        return certificates(*_native.record_chain(connection._fasttrust_record, verified))
+        chain, length = _native.record_chain(connection._fasttrust_record, verified)
+        if chain is not None:
+            return certificates(chain, length)
+        # Nothing was captured, or the connection was given to a context that is not ours.
     sslobj = find_sslobj(connection)
     if sslobj is None:
         return ()

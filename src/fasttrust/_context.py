@@ -10,8 +10,6 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._anchors import Index, from_der
-from ._bundles import beyond as beyond_bundle
 from ._connection import Watched, watched_class
 from ._trust import TrustStore
 from ._verified import Held, Verified
@@ -77,9 +75,6 @@ class SSLContext(Verified, _Standard, metaclass=_IsVerified):  # type: ignore[mi
         _install(self, _checked(trust), must_have_store=protocol != ssl.PROTOCOL_TLS_SERVER)
         return self
 
-    def __init__(self, *args: Any, trust: TrustStore | None = None, **kwargs: Any) -> None:
-        super().__init__()
-
 
 _verified: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
 
@@ -121,7 +116,7 @@ def _install(
     keep: bool = False,
     must_have_store: bool = False,
 ) -> None:
-    """Give a context our verifier: the C side first, so that no method of ours runs without it.
+    """Give a context our verifier: the C side last, because it cannot be taken back.
 
     ``trust`` None is the system for client connections. With ``keep`` the context's own anchors
     stay.
@@ -129,25 +124,13 @@ def _install(
     indexes, the_system = (_SYSTEM if trust is None else trust)._resolve()
     if must_have_store and the_system is not None and the_system.problem is not None:
         raise the_system.problem
-    held = Held(
-        indexes,
-        the_system,
-        chosen=trust is not None,
-        listed=trust is not None or not _is_server(context),
-    )
-    keep_not = None
-    if keep:
-        keep_not = _public_part(context)
-        if any(_ssl._SSLContext.cert_store_stats(context).values()):
-            held.add(os.urandom(32))  # what stays may hold CRLs, which cannot be listed
-    _native.context_attach(
-        context,
-        [index.handle for index in indexes],
-        None if the_system is None else the_system.source,
-        for_servers=trust is not None,
-        keep=keep,
-        keep_not=None if keep_not is None else keep_not.handle,
-    )
+    if keep and isinstance(context, Verified):
+        # Attached before, or of our making: what was loaded into an index stays too.
+        before = vars(context).get("_fasttrust_held")
+        indexes += [] if before is None else before.indexes
+    held = Held(indexes, the_system, listed=trust is not None or not _is_server(context))
+    if keep and any(_ssl._SSLContext.cert_store_stats(context).values()):
+        held.add(os.urandom(32))  # what stays may hold CRLs, which cannot be listed
     context._fasttrust_holder = HOLDER
     context._fasttrust_held = held
     # A subclass, or the program on the object itself, may have chosen other classes.
@@ -155,16 +138,13 @@ def _install(
         chosen = getattr(context, attribute)
         if not issubclass(chosen, Watched):
             setattr(context, attribute, watched_class(chosen))
-
-
-def _public_part(context: Any) -> Index | None:
-    """Return the public bundle that a context's own store holds, if it holds all of one."""
-    certificates = _ssl._SSLContext.get_ca_certs(context, True)
-    beyond = beyond_bundle(certificates)
-    if beyond is None:
-        return None
-    others = set(beyond)
-    return from_der([der for der in certificates if der not in others])
+    _native.context_attach(
+        context,
+        [index.handle for index in indexes],
+        None if the_system is None else the_system.source,
+        for_servers=trust is not None,
+        keep=keep,
+    )
 
 
 def _adopt(
@@ -173,11 +153,16 @@ def _adopt(
     """Give a context that is not of our making our class and our verifier, or leave it alone."""
     before = type(context)
     with _attaching:
-        context.__class__ = _verified_class(before)
+        state = context.__dict__.copy()
         try:
+            # The state before the class: a connection that another thread makes meanwhile must not
+            # meet methods of ours without it.
             _install(context, trust, keep=keep, must_have_store=must_have_store)
+            context.__class__ = _verified_class(before)
         except BaseException:
             context.__class__ = before
+            context.__dict__.clear()
+            context.__dict__.update(state)
             raise
 
 
@@ -185,10 +170,10 @@ def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
     """Give any ``ssl.SSLContext`` our verifier, in place.
 
     The context then trusts the system on client connections, and on either side what it holds
-    beyond the system's own anchors and beyond a public bundle: other certificates and CRLs loaded
-    before stay loaded. A directory given as ``capath`` before cannot be seen and is lost: load it
-    afterwards. A verify callback that other native code installed is replaced. The object gets a
-    class derived from its own.
+    beyond the system's own anchors: other certificates and CRLs loaded before stay loaded. A
+    directory given as ``capath`` before cannot be seen and is lost: load it afterwards. A verify
+    callback that other native code installed is replaced. The object gets a class derived from its
+    own.
 
     Where the system's store cannot be read nothing of it is trusted, and connections are refused.
 
@@ -244,9 +229,5 @@ def create_default_context(
         trust = TrustStore.none()
     _adopt(context, _checked(trust), must_have_store=not _is_server(context))
     if named:
-        # The file means exactly the file, be it a public bundle.
-        held = context._fasttrust_held  # type: ignore[attr-defined]
-        held.chosen = False
         context.load_verify_locations(cafile, capath, cadata)
-        held.chosen = True
     return context  # type: ignore[return-value]

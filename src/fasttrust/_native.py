@@ -220,7 +220,6 @@ def context_attach(
     *,
     for_servers: bool,
     keep: bool,
-    keep_not: Index | None = None,
 ) -> None:
     """Give the context our verifier and a fresh store; see ``ft_context_attach``."""
     open_library()
@@ -236,7 +235,7 @@ def context_attach(
             "for_servers": for_servers,
         },
     )
-    check(lib.ft_context_attach(_context_id(context), trust, keep, keep_not or ffi.NULL, err), err)
+    check(lib.ft_context_attach(_context_id(context), trust, keep, err), err)
 
 
 def context_add(context: object, index: Index) -> None:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import _ssl
 import hashlib
-import logging
 import os
 import ssl
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._anchors import Index, as_ssl_loads, from_der, index_of_data, index_of_file
-from ._bundles import beyond as beyond_bundle
-from ._bundles import is_installed_bundle
+from ._anchors import Index, as_ssl_loads, index_of_data, index_of_file
 from ._connection import watch
 from ._system import System, system
 
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
-
-_log = logging.getLogger(__package__)
 
 
 class Held:
@@ -28,19 +23,14 @@ class Held:
     Attributes:
         system: the system's store, None where it is not trusted.
         indexes: the anchors given or loaded, beside what ``ssl``'s own loader put into the store.
-        chosen: whether the program said exactly what to trust, so that a public bundle which a
-            library pushes changes nothing.
         digest: a hash of all of that but the system.
     """
 
-    __slots__ = ("chosen", "digest", "indexes", "listed", "system")
+    __slots__ = ("digest", "indexes", "listed", "system")
 
-    def __init__(
-        self, indexes: list[Index], system: System | None, *, chosen: bool, listed: bool
-    ) -> None:
+    def __init__(self, indexes: list[Index], system: System | None, *, listed: bool) -> None:
         self.indexes = indexes
         self.system = system
-        self.chosen = chosen
         #: Whether the system's roots are among get_ca_certs(): not where only servers are made.
         self.listed = listed
         self.digest = b"".join(index.digest for index in indexes)
@@ -118,8 +108,6 @@ class Verified:
 
         A file or data of certificates alone is indexed, once per process while it is unchanged;
         everything else (CRLs, ``TRUSTED CERTIFICATE`` blocks, a directory) is loaded by ``ssl``.
-        A published bundle of public roots, which HTTP clients push onto every context, means the
-        system: it adds nothing where the system is trusted or the program chose what to trust.
 
         Raises:
             OSError: a file cannot be read.
@@ -130,14 +118,14 @@ class Verified:
         data = None if cadata is None else index_of_data(cadata)
         rest_file = cafile if file is None else None
         rest_data = cadata if data is None else None
+        # In ssl's order: data, then file and directory, each kept where a later one fails.
+        if data is not None:
+            _add(self, data)
         if (file is None and data is None) or not (rest_file is rest_data is capath is None):
-            # ssl raises what is to be raised, before anything of ours is trusted.
             super().load_verify_locations(rest_file, capath, rest_data)  # type: ignore[misc]
             self._fasttrust_held.add(os.urandom(32))  # nobody can tell what that was
         if file is not None:
-            _add(self, _beyond_public(self, file, cafile))
-        if data is not None:
-            _add(self, _beyond_public(self, data, None))
+            _add(self, file)
 
     def load_default_certs(self, purpose: Any = ssl.Purpose.SERVER_AUTH) -> None:
         """Trust the system from now on, on either side of a connection.
@@ -185,35 +173,3 @@ def _add(context: Any, index: Index) -> None:
         _native.context_add(context, index.handle)
         held.indexes = [*held.indexes, index]
         held.add(index.digest)
-
-
-def _beyond_public(context: Any, index: Index, path: Any) -> Index:
-    """Return what of a pushed file counts, where the rest is a public bundle."""
-    held = context._fasttrust_held
-    if not (held.chosen or held.system is not None):
-        return index
-    certificates = index.certificates()
-    if path is not None and is_installed_bundle(os.fsdecode(path)):
-        beyond: list[bytes] | None = []
-    else:
-        beyond = beyond_bundle(certificates)
-    if beyond is None:
-        return index
-    _say_ignored(path, held.chosen)
-    rest = from_der(beyond)
-    assert rest is not None  # each of them has been read once
-    return rest
-
-
-_said: set[object] = set()
-
-
-def _say_ignored(path: object, chosen: bool) -> None:
-    if (path, chosen) not in _said and len(_said) < _MOST_SAID:
-        _said.add((path, chosen))
-        because = "the program chose what to trust" if chosen else "the system is trusted already"
-        _log.info("a public bundle was loaded and adds nothing (%s): %s", because, path or "data")
-
-
-#: Bounds what is remembered of logged names.
-_MOST_SAID = 1000

@@ -1,0 +1,1 @@
+"""The figures of fasttrust beside its peers: ``python -m bench``; see README.md."""

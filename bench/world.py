@@ -1,0 +1,127 @@
+"""What a figure needs around it: certificates, a bundle of anchors, clients, and a TLS server."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from . import harness
+
+HOST = "server.test"
+KEYS = {"P-256": "p256", "RSA-2048": "rsa2048"}
+VERSIONS = {"TLS 1.3": ssl.TLSVersion.TLSv1_3, "TLS 1.2": ssl.TLSVersion.TLSv1_2}
+BUNDLE_SIZE = 144  # as many as Debian's ca-certificates holds at the time of writing
+BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+END = "-----END CERTIFICATE-----\n"
+
+
+def make(folder: Path) -> None:
+    """Write the PKI: root, intermediate and leaf for each kind of key, and a bundle of anchors."""
+    sys.path.append(str(harness.ROOT / "tests"))
+    pki: Any = import_module("pki")
+    roots = []
+    for name, algorithm in KEYS.items():
+        root = pki.root(f"root {name}", algorithm=algorithm)
+        middle = pki.intermediate(f"intermediate {name}", root, algorithm=algorithm)
+        leaf = pki.leaf(f"leaf {name}", middle, algorithm=algorithm, names=(HOST,))
+        (folder / name).mkdir()
+        pki.Chain((leaf, middle)).write(folder / name)
+        roots.append(root.pem)
+    public = _public_anchors()[: BUNDLE_SIZE - len(roots)]
+    if len(public) + len(roots) < BUNDLE_SIZE:
+        print(f"note: the bundle holds {len(public) + len(roots)} anchors, not {BUNDLE_SIZE}")
+    (folder / "bundle.pem").write_text("".join([*public, *roots]), "utf-8")
+
+
+def _public_anchors() -> list[str]:
+    candidates = [Path(path) for path in BUNDLES]
+    if harness.installed("certifi"):
+        candidates.append(Path(import_module("certifi").where()))
+    for path in candidates:
+        if path.exists():
+            blocks = path.read_text("utf-8").split(END)[:-1]
+            return [block.strip() + "\n" + END for block in blocks]
+    return []
+
+
+def contexts() -> dict[str, Callable[[], ssl.SSLContext]]:
+    """Return how each installed peer makes a client's context that trusts the system."""
+    import fasttrust
+
+    makers: dict[str, Callable[[], ssl.SSLContext]] = {
+        "ssl": ssl.create_default_context,
+        "fasttrust": fasttrust.create_default_context,
+    }
+    if harness.installed("truststore"):
+        truststore: Any = import_module("truststore")
+        makers["truststore"] = lambda: truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return makers
+
+
+def connect(context: ssl.SSLContext, port: int) -> ssl.SSLSocket:
+    """Connect, verify, and read the one byte that the server sends behind its session tickets."""
+    plain = socket.create_connection(("127.0.0.1", port))
+    tls = context.wrap_socket(plain, server_hostname=HOST)
+    tls.recv(1)
+    return tls
+
+
+@contextmanager
+def server(folder: Path, key: str, version: str, delay: float = 0.0) -> Iterator[int]:
+    """Run a server in a process of its own; the value is its port."""
+    command = [sys.executable, "-m", "bench.world", str(folder / key), version, str(delay)]
+    process = subprocess.Popen(
+        command, cwd=harness.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.communicate()  # the end of its standard input ends it
+
+
+def _serve(folder: Path, version: str, delay: float) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "chain.pem", folder / "key.pem")
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = VERSIONS[version]
+    context.minimum_version = VERSIONS[version]
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    print(listener.getsockname()[1], flush=True)
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+    while True:
+        plain, _ = listener.accept()
+        threading.Thread(target=_answer, args=(context, plain, delay), daemon=True).start()
+
+
+def _answer(context: ssl.SSLContext, plain: socket.socket, delay: float) -> None:
+    """Answer one client; `delay` seconds pass before the ServerHello."""
+    time.sleep(delay)
+    with suppress(OSError), context.wrap_socket(plain, server_side=True) as tls:
+        tls.sendall(b"x")
+        tls.recv(1)  # until the client is gone
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("version", choices=VERSIONS)
+    parser.add_argument("delay", type=float)
+    options = parser.parse_args()
+    _serve(options.folder, options.version, options.delay)

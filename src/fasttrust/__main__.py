@@ -1,0 +1,5 @@
+"""``python -m fasttrust``."""
+
+from ._cli import main
+
+raise SystemExit(main())

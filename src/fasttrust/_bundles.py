@@ -1,6 +1,0 @@
-def beyond(certificates):
-    return None
-
-
-def is_installed_bundle(path):
-    return False

@@ -1,0 +1,26 @@
+#ifndef FASTTRUST_TESTS_FAULTS_H
+#define FASTTRUST_TESTS_FAULTS_H
+
+/*
+ * One call after another fails: every malloc, calloc and strdup of the core (--wrap), and every
+ * function of OpenSSL that the core calls and that can fail (its table is filled by a dlsym of
+ * ours). A failing function of OpenSSL leaves an error on the queue, as the real ones do.
+ */
+
+#include "pair.h"
+
+/* fault_arm makes the call with this number fail, counted from 1; fault_disarm says whether it came
+ * to that. Between the two nothing but the core and OpenSSL may run. */
+void fault_arm(int number);
+bool fault_disarm(void);
+
+/* fault_hide makes one symbol unfindable; NULL for none. */
+void fault_hide(const char *name);
+
+/* fault_find stands in for dlsym inside csrc/ossl.c. */
+void *fault_find(void *library, const char *name);
+
+/* fault_reopen forgets the proved table and proves it again; in the unit that holds ossl.c. */
+bool fault_reopen(const ft_specimen *specimen, ft_error *err);
+
+#endif
