@@ -38,11 +38,6 @@ static __inline bool ft_atomic_replace(void *volatile *slot, void *expected, voi
     return _InterlockedCompareExchangePointer(slot, value, expected) == expected;
 }
 
-static __inline bool ft_atomic_advance(volatile int64_t *number, int64_t expected, int64_t value)
-{
-    return _InterlockedCompareExchange64(number, value, expected) == expected;
-}
-
 #else
 
 #define FT_MUST_USE __attribute__((warn_unused_result))
@@ -69,13 +64,6 @@ static inline void *ft_atomic_swap(void *volatile *slot, void *value)
 static inline bool ft_atomic_replace(void *volatile *slot, void *expected, void *value)
 {
     return __atomic_compare_exchange_n(slot, &expected, value, false, __ATOMIC_SEQ_CST,
-                                       __ATOMIC_SEQ_CST);
-}
-
-/* The same for a number. */
-static inline bool ft_atomic_advance(volatile int64_t *number, int64_t expected, int64_t value)
-{
-    return __atomic_compare_exchange_n(number, &expected, value, false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_SEQ_CST);
 }
 

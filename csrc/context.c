@@ -73,7 +73,7 @@ static ft_context *ensure_context(SSL_CTX *ctx, ft_error *err)
 }
 
 /* Copies what the old store holds beyond the system's anchors, and its CRLs. Nothing is parsed. */
-static bool copy_objects(X509_STORE *to, X509_STORE *from, ft_source *system, ft_error *err)
+static bool copy_objects(X509_STORE *to, X509_STORE *from, X509_STORE *system, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = true;
@@ -86,9 +86,8 @@ static bool copy_objects(X509_STORE *to, X509_STORE *from, ft_source *system, ft
         X509 *cert = ossl->X509_OBJECT_get0_X509(object);
         X509_CRL *crl = ossl->X509_OBJECT_get0_X509_CRL(object);
 
-        if (cert != NULL) {
-            bool known = system != NULL && ft_source_holds(system, cert);
-            ok = known || ossl->X509_STORE_add_cert(to, cert) == 1;
+        if (cert != NULL && (system == NULL || !ft_anchors_holds(system, cert))) {
+            ok = ossl->X509_STORE_add_cert(to, cert) == 1;
         } else if (crl != NULL) {
             ok = ossl->X509_STORE_add_crl(to, crl) == 1;
         }
@@ -100,8 +99,8 @@ static bool copy_objects(X509_STORE *to, X509_STORE *from, ft_source *system, ft
     return ok;
 }
 
-static bool replace_store(SSL_CTX *ctx, ft_context *context, const ft_trust *trust, bool keep,
-                          ft_error *err)
+static bool replace_store(SSL_CTX *ctx, ft_context *context, X509_STORE *system,
+                          const ft_trust *trust, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = false;
@@ -117,8 +116,8 @@ static bool replace_store(SSL_CTX *ctx, ft_context *context, const ft_trust *tru
         ft_error_set(err, FT_E_FOREIGN, "X509_STORE_set1_param", "the store's settings were lost");
         goto cleanup;
     }
-    if ((keep && !copy_objects(fresh, old, trust->system, err)) ||
-        !ft_anchors_install(fresh, trust, err)) {
+    if (!copy_objects(fresh, old, system, err) ||
+        !ft_anchors_install(fresh, system, trust, err)) {
         goto cleanup;
     }
     (void)ossl->X509_STORE_up_ref(old);
@@ -135,18 +134,33 @@ cleanup:
     return ok;
 }
 
-bool ft_context_attach(uintptr_t context, const ft_trust *trust, bool keep, ft_error *err)
+/* The store of the system's anchors; NULL without error where there is none. */
+static bool system_store(const ft_trust *trust, X509_STORE **out_store, ft_error *err)
+{
+    *out_store = NULL;
+    if (trust->system != 0) {
+        const SSL_CTX *ctx = ft_pyssl_context(trust->system, err);
+        if (ctx == NULL) {
+            return false;
+        }
+        *out_store = ft_ossl()->SSL_CTX_get_cert_store(ctx);
+    }
+    return true;
+}
+
+bool ft_context_attach(uintptr_t context, const ft_trust *trust, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = false;
+    X509_STORE *system = NULL;
     SSL_CTX *ctx = ft_pyssl_context(context, err);
 
-    if (ctx == NULL) {
+    if (ctx == NULL || !system_store(trust, &system, err)) {
         return false;
     }
     (void)ossl->ERR_set_mark();
     ft_context *ours = ensure_context(ctx, err);
-    if (ours == NULL || !replace_store(ctx, ours, trust, keep, err)) {
+    if (ours == NULL || !replace_store(ctx, ours, system, trust, err)) {
         goto cleanup;
     }
     // Last, and in this order: a callback that finds no ft_context verifies as plain ssl would.
@@ -159,18 +173,11 @@ cleanup:
     return ok;
 }
 
-bool ft_context_add(uintptr_t context, ft_index *index, ft_error *err)
+bool ft_context_trust(uintptr_t context, const ft_trust *trust, ft_error *err)
 {
+    X509_STORE *system = NULL;
     SSL_CTX *ctx = ft_pyssl_context(context, err);
 
-    return ctx != NULL && ft_anchors_add(ft_ossl()->SSL_CTX_get_cert_store(ctx), index, err);
-}
-
-bool ft_context_trust_system(uintptr_t context, ft_source *system, bool for_clients,
-                             bool for_servers, ft_error *err)
-{
-    SSL_CTX *ctx = ft_pyssl_context(context, err);
-
-    return ctx != NULL && ft_anchors_set_system(ft_ossl()->SSL_CTX_get_cert_store(ctx), system,
-                                                for_clients, for_servers, err);
+    return ctx != NULL && system_store(trust, &system, err) &&
+           ft_anchors_change(ft_ossl()->SSL_CTX_get_cert_store(ctx), system, trust, err);
 }

@@ -53,9 +53,6 @@ int ft_verify_callback(X509_STORE_CTX *question, void *arg)
     // The untrusted certificates are what the peer sent, its leaf first.
     ft_chain *peer = ft_chain_new(NULL, ossl->X509_STORE_CTX_get0_untrusted(question), &err);
     bool go_on = record != NULL && walk(question, ssl, peer, &verified, &verdict, &err);
-    if (record != NULL && ft_record_switched(record, ssl)) {
-        ft_session_unbind(ssl);
-    }
     if (err.code == FT_E_MEMORY) {
         verdict.code = FT_V_ERR_OUT_OF_MEM;
     }
@@ -85,14 +82,7 @@ void ft_verify_finished(const SSL *ssl, int where, int value)
         return;
     }
     SSL *mine = (SSL *)ssl; // OpenSSL calls with the connection itself and says const only here
-    ft_record *record = ft_record_find(ssl);
-    // Resumed under one context, then switched by SNI to one that wants to verify its client: nobody
-    // verified this client for it. No byte of the program's passes such a connection.
-    if (ossl->SSL_is_server(ssl) && (record == NULL || ft_record_switched(record, ssl)) &&
-        (ossl->SSL_get_verify_mode(ssl) & FT_SSL_VERIFY_PEER) != 0) {
-        ossl->SSL_set_shutdown(mine, FT_SSL_BOTH_SHUTDOWN);
-    }
-    record = ft_record_of(mine, &err);
+    ft_record *record = ft_record_of(mine, &err);
     if (record == NULL || ft_record_captured(record)) {
         return;
     }

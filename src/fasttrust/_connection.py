@@ -69,9 +69,8 @@ class Watched:
         )
 
 
-def watch(sslobj: object, owner: object, digest: bytes) -> None:
+def watch(sslobj: object, owner: object) -> None:
     """Prepare a new connection of one of our contexts, before its handshake."""
-    _native.connection_bind(sslobj, digest)
     record = _native.record_watch(sslobj)
     if isinstance(owner, Watched):
         owner._fasttrust_record = record

@@ -123,9 +123,6 @@ X509 *SSL_get1_peer_certificate(const SSL *);
 #else
 #define DIFFERS_SSL_get_peer_certificate 1
 X509 *SSL_get_peer_certificate(const SSL *);
-#undef X509_NAME_hash
-#define DIFFERS_X509_NAME_hash 1
-unsigned long X509_NAME_hash(X509_NAME *);
 #endif
 
 #define CHECK_FUNCTION(result, name, arguments)                                                    \
