@@ -8,7 +8,7 @@ from typing import Any
 
 from . import _native
 from ._certificate import Certificate, certificates
-from ._errors import verification_error
+from ._errors import VerificationError, verification_error
 from ._hints import hint
 
 _MISSING = object()
@@ -32,7 +32,13 @@ class Watched:
         try:
             super().do_handshake(*args, **kwargs)  # type: ignore[misc]
         except ssl.SSLCertVerificationError as error:
-            raise self._explained(error) from error
+            ours = self._explained(error)
+            if ours is None:
+                raise
+            try:
+                raise ours from error
+            finally:
+                del ours  # or the error and this frame would keep each other alive
 
     def get_verified_chain(self) -> list[bytes]:
         """Return the verified chain in DER, leaf first, as Python 3.13's method of that name.
@@ -50,13 +56,14 @@ class Watched:
         """Return what the peer sent in DER, leaf first, as Python 3.13's method of that name."""
         return [bytes(certificate) for certificate in get_unverified_chain(self)]
 
-    def _explained(self, error: ssl.SSLCertVerificationError) -> ssl.SSLCertVerificationError:
+    def _explained(self, error: ssl.SSLCertVerificationError) -> VerificationError | None:
+        """Return the refusal with what we know of it; None where it is not one of ours."""
         record = self._fasttrust_record
         if record is None:
-            return error
+            return None
         verdict = _native.record_verdict(record)
-        if verdict.code != error.verify_code:
-            return error  # not our verdict: nothing that we could add would be about this one
+        if verdict.code != getattr(error, "verify_code", None):
+            return None
         chain = get_unverified_chain(self)
         host = getattr(self, "server_hostname", None)
         return verification_error(

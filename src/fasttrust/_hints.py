@@ -28,6 +28,8 @@ _STRICT = range(80, 94)
 
 #: How many of a certificate's names are worth reading.
 _MOST_NAMES = 8
+#: A name can be as long as its maker likes; a hint is read by people.
+_MOST_TEXT = 700
 
 
 def hint(code: int, depth: int | None, chain: Sequence[Certificate], host: str | None) -> str:
@@ -48,12 +50,16 @@ def hint(code: int, depth: int | None, chain: Sequence[Certificate], host: str |
     say = _SENTENCES.get(code)
     if say is None:
         return _strict() if code in _STRICT else ""
-    return _printable(say(infos, depth or 0, host))
+    try:
+        return _printable(say(infos, depth or 0, host))
+    except (ValueError, OverflowError):
+        return ""  # dates that are none: nothing may hide the refusal itself
 
 
 def _printable(text: str) -> str:
     # Names come from the peer: no control character of theirs reaches a terminal.
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
 
 
 def _unknown_issuer(infos: list[PeerCert], depth: int, host: str | None) -> str:
@@ -67,8 +73,8 @@ def _unknown_issuer(infos: list[PeerCert], depth: int, host: str | None) -> str:
         )
     where = f" (published at {last['caIssuers'][0]})" if last.get("caIssuers") else ""
     return (
-        f"The server sent its own certificate alone, issued by {issuer!r}, which is not trusted "
-        f"here. If that is an intermediate, the server must send it too{where}; if it is a private "
+        f"The peer sent its own certificate alone, issued by {issuer!r}, which is not trusted "
+        f"here. If that is an intermediate, the peer must send it too{where}; if it is a private "
         "authority, add its root to the system's store or load it with load_verify_locations()."
     )
 
@@ -88,8 +94,8 @@ def _last_linked(infos: list[PeerCert]) -> int:
 
 def _self_signed_leaf(infos: list[PeerCert], depth: int, host: str | None) -> str:
     return (
-        "The server's certificate is signed by itself alone. Trust it by name with "
-        "load_verify_locations(), or give the server one from an authority."
+        "The peer's certificate is signed by itself alone. Trust that very certificate with "
+        "load_verify_locations(), or give the peer one from an authority."
     )
 
 
@@ -97,7 +103,7 @@ def _self_signed_in_chain(infos: list[PeerCert], depth: int, host: str | None) -
     root = name_text(infos[_last_linked(infos)]["subject"])
     return (
         f"The chain ends at a root that this machine does not know, {root!r}: a private authority, "
-        "or something between you and the server that opens its connections (a company's proxy, an "
+        "or something between you and the peer that opens its connections (a company's proxy, an "
         "antivirus program). If you expect it, have its root added to the system's store."
     )
 
@@ -144,7 +150,7 @@ def _crl_expired(infos: list[PeerCert], depth: int, host: str | None) -> str:
 
 
 def _revoked(infos: list[PeerCert], depth: int, host: str | None) -> str:
-    return "The issuer has revoked this certificate: the server needs a new one."
+    return "The issuer has revoked this certificate: the peer needs a new one."
 
 
 def _purpose(infos: list[PeerCert], depth: int, host: str | None) -> str:
