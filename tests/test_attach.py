@@ -6,7 +6,6 @@ import _ssl
 import shutil
 import ssl
 import threading
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 import fasttrust
 import peer
 import pki
-from world import Pair, attached, check_python, code, ders, leaf_of, machine_trusts, made, plain
+from world import Pair, attached, check_python, code, ders, leaf_of, machine_trusts, plain
 
 SYSTEM, LOADED, STRANGER = (pki.root(name) for name in ("system", "loaded", "stranger"))
 CLIENT, SERVER = ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER
@@ -391,35 +390,3 @@ def test_settings_are_kept() -> None:
         if not name.startswith("_") and not callable(value):
             assert (name, value) == (name, getattr(after, name))
     assert before.get_ciphers() == after.get_ciphers()
-
-
-def test_isinstance_means_our_verifier() -> None:
-    """`isinstance` with our class is true of every context of ours, and of no other."""
-
-    class Below(fasttrust.SSLContext):
-        """A subclass of ours: for it `isinstance` means what it always means."""
-
-    context = OwnClasses(CLIENT)
-    assert not isinstance(context, fasttrust.SSLContext)
-    assert not isinstance(plain(CLIENT), fasttrust.SSLContext)
-    fasttrust.attach(context)
-    assert isinstance(context, fasttrust.SSLContext)
-    assert not isinstance(context, Below)
-    below = Below(CLIENT)
-    assert [20, 0, 20] == verdicts(below)
-    for each in (below, made(CLIENT), attached(CLIENT)):
-        assert isinstance(each, fasttrust.SSLContext)
-        assert isinstance(each, ssl.SSLContext)
-        assert isinstance(each, Below) == (each is below)
-
-
-def test_attach_works_where_ssl_gave_its_name_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where somebody put another class under `ssl.SSLContext`, contexts are still recognised."""
-    standard = ssl.SSLContext
-    context = plain(CLIENT)
-    monkeypatch.setattr(ssl, "SSLContext", type("Injected", (standard,), {}))
-    fasttrust.attach(context)
-    assert isinstance(context, fasttrust.SSLContext)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert isinstance(fasttrust.SSLContext(CLIENT), standard)

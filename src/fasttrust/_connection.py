@@ -59,8 +59,11 @@ class Watched:
     def _explained(self, error: ssl.SSLCertVerificationError) -> VerificationError | None:
         """Return the refusal with what we know of it; None where it is not one of ours."""
         record = self._fasttrust_record
-        if record is None:
-            return None
+        if record is None:  # gevent tells no owner
+            sslobj = find_sslobj(self)
+            if sslobj is None:
+                return None
+            record = _native.record_watch(sslobj)
         verdict = _native.record_verdict(record)
         if verdict.code != getattr(error, "verify_code", None):
             return None
@@ -83,7 +86,8 @@ def watch(sslobj: object, owner: object) -> None:
         owner._fasttrust_record = record
 
 
-_watched: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
+# A class holds the one that it is derived from: neither outlives the contexts that use them.
+_watched: weakref.WeakValueDictionary[type, type] = weakref.WeakValueDictionary()
 
 
 def watched_class(base: type) -> type:
@@ -112,7 +116,7 @@ def find_sslobj(connection: object) -> object | None:
         below = _below(inner)
         if below is _MISSING:
             break
-        if below is None and isinstance(inner, (ssl.SSLSocket, ssl.SSLObject)):
+        if below is None and isinstance(inner, (ssl.SSLSocket, ssl.SSLObject, Watched)):
             return None  # not connected yet, or closed
         inner = below
     raise TypeError(f"not a TLS connection of Python's ssl: {type(connection).__name__!r}")

@@ -148,7 +148,7 @@ class SSLContext(Verified, _Standard, metaclass=_IsVerified):  # type: ignore[mi
         return self
 
 
-_verified: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
+_verified: weakref.WeakValueDictionary[type, type] = weakref.WeakValueDictionary()
 
 
 def _verified_class(base: type) -> type:

@@ -1,0 +1,117 @@
+"""What a peer or a program gets wrong: error, code and alert are those of plain `ssl`."""
+
+from __future__ import annotations
+
+import random
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import fasttrust
+import peer
+import pki
+from world import attached, machine_trusts, made, plain
+
+ROOT = pki.root("root")
+A = pki.intermediate("A", ROOT)
+SENT = pki.Chain((pki.leaf("leaf of A", A), A))
+CLIENT = ssl.PROTOCOL_TLS_CLIENT
+Make = Callable[..., ssl.SSLContext]
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    return machine_trusts(monkeypatch, tmp_path)
+
+
+@pytest.fixture(params=[made, attached])
+def make(request: pytest.FixtureRequest) -> Make:
+    chosen: Make = request.param
+    return chosen
+
+
+def flight(message: bytes) -> bytes:
+    """Return a TLS 1.2 ServerHello and a Certificate message of that body, as one record."""
+    renegotiation = b"\x00\x05\xff\x01\x00\x01\x00"
+    hello = b"\x03\x03" + bytes(32) + b"\x00" + b"\xc0\x2b" + b"\x00" + renegotiation
+    body = b"\x02" + len(hello).to_bytes(3, "big") + hello
+    body += b"\x0b" + len(message).to_bytes(3, "big") + message
+    return b"\x16\x03\x03" + len(body).to_bytes(2, "big") + body
+
+
+def listed(*certificates: bytes) -> bytes:
+    """Return the body of a Certificate message."""
+    body = b"".join(len(each).to_bytes(3, "big") + each for each in certificates)
+    return len(body).to_bytes(3, "big") + body
+
+
+def after(context: ssl.SSLContext, message: bytes) -> tuple[object, ...]:
+    """Return what a client makes of a Certificate message, and what it answers on the wire."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=pki.HOST)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    outgoing.read()
+    incoming.write(flight(message))
+    try:
+        tls.do_handshake()
+    except ssl.SSLError as error:
+        refused = error
+    else:
+        raise AssertionError("half a handshake was enough")
+    verdict = getattr(refused, "verify_code", None)
+    is_ours = verdict is not None and isinstance(context, fasttrust.SSLContext)
+    assert isinstance(refused, fasttrust.VerificationError) == is_ours
+    return refused.reason, verdict, outgoing.read()
+
+
+def messages() -> Iterator[bytes]:
+    leaf, middle = SENT.ders
+    yield from (listed(leaf, middle), listed(leaf), listed(middle, leaf), listed(leaf, leaf))
+    yield from (b"", bytes(3), listed(b""), listed(b"\x30\x00"), listed(b"garbage"), b"\xff" * 9)
+    yield from (listed(leaf + b"x"), listed(leaf[:-1]), listed(leaf, b"garbage"), listed(leaf)[:-5])
+    chance = random.Random(3)
+    for _ in range(250):
+        mutant = bytearray(leaf)
+        for _ in range(chance.randrange(1, 4)):
+            mutant[chance.randrange(len(mutant))] = chance.randrange(256)
+        yield listed(bytes(mutant), middle)
+
+
+def test_malformed_certificates_are_refused_as_by_ssl(make: Make) -> None:
+    """Whatever a server calls its certificate, error, code and alert are those of plain `ssl`."""
+    contexts = plain(CLIENT, ROOT), make(CLIENT, ROOT)
+    for context in contexts:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+    found = [[after(context, message) for message in messages()] for context in contexts]
+    assert found[0] == found[1]
+    assert len(set(found[0])) > 5
+    assert (None, b"") == found[0][0][1:]  # the good one: the client waits for more
+
+
+@pytest.mark.parametrize("length", [20, 100, 130])
+def test_long_chains_are_judged_as_by_ssl(make: Make, length: int) -> None:
+    """A chain of a hundred certificates is accepted or refused where plain `ssl` does so."""
+    chain = [ROOT]
+    for number in range(length - 1):
+        chain.append(pki.intermediate(f"level {number}", chain[-1]))
+    chain.append(pki.leaf("deep leaf", chain[-1]))
+    server = peer.server_context(pki.Chain(tuple(reversed(chain[1:]))))
+    outcomes = [
+        peer.connect(each(CLIENT, ROOT), server, carrier="bio", inspect=count)
+        for each in (plain, make)
+    ]
+    errors = [outcome.client_error for outcome in outcomes]
+    assert len({getattr(error, "reason", None) for error in errors}) == 1
+    assert len({getattr(error, "verify_code", 0) for error in errors}) == 1
+    assert outcomes[0].inspected == outcomes[1].inspected
+
+
+def count(connection: object) -> tuple[int, int]:
+    return (
+        len(fasttrust.get_verified_chain(connection)),
+        len(fasttrust.get_unverified_chain(connection)),
+    )

@@ -1,0 +1,259 @@
+"""Python's own OpenSSL, found and proved: what is accepted, what is not, and what then happens."""
+
+from __future__ import annotations
+
+import gc
+import random
+import ssl
+import sys
+from typing import Any
+
+import pytest
+
+import fasttrust
+from fasttrust import _native
+from world import check_python, run_python
+
+CLIENT = ssl.PROTOCOL_TLS_CLIENT
+
+
+def live_objects() -> list[object]:
+    """Return thousands of objects of every type that this process has."""
+    found: list[object] = [None, True, 0, 1 << 70, 1.5, "", "text", b"", b"x" * 200, ()]
+    found += [bytearray(64), memoryview(b"x" * 64), ssl.MemoryBIO(), ssl, ssl.SSLContext]
+    by_type: dict[type, list[object]] = {}
+    for each in gc.get_objects():
+        by_type.setdefault(type(each), []).append(each)
+    chance = random.Random(1)
+    for objects in by_type.values():
+        found += chance.sample(objects, min(8, len(objects)))
+    return found
+
+
+def test_probe_accepts_only_the_true_pair() -> None:
+    """Of all pairs of live objects one context and its own connection are a pair, nothing else."""
+    context, other = (ssl.SSLContext(CLIENT) for _ in range(2))
+
+    def connection_of(owner: ssl.SSLContext) -> Any:
+        wrapped = owner.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="a")
+        return wrapped._sslobj  # type: ignore[attr-defined]
+
+    connection, stranger = connection_of(context), connection_of(other)
+    assert not _native.probe(context, stranger)
+    assert not _native.probe(other, connection)
+    assert not _native.probe(connection, context)
+    assert not _native.probe(context, context)
+    assert not _native.probe(connection, connection)
+    objects = live_objects()
+    assert len(objects) > 1000
+    for each in objects:
+        assert not _native.probe(each, connection) or each is context
+        assert not _native.probe(context, each) or each is connection
+        assert not _native.probe(each, each)
+    chance = random.Random(2)
+    for _ in range(3000):
+        first, second = chance.choice(objects), chance.choice(objects)
+        if not isinstance(first, ssl.SSLContext):
+            assert not _native.probe(first, second)
+    assert _native.probe(context, connection)
+
+
+def test_type_gate_is_not_fooled() -> None:
+    """C reads objects of the two types only, whatever they say of themselves."""
+
+    class Fake:
+        __class__ = ssl.SSLContext  # type: ignore[assignment]
+
+    assert isinstance(Fake(), ssl.SSLContext)
+    for value in (*live_objects(), Fake(), Fake, ssl.SSLContext):
+        mro = type.mro(type(value)) if type(value) is not type else []
+        assert _native.is_context(value) == (ssl.SSLContext.__mro__[1] in mro)
+    assert not _native.is_connection(Fake())
+
+
+def test_backend_is_an_immutable_record() -> None:
+    """`backend()` names mode, verifier and the OpenSSL that `ssl` names."""
+    record = fasttrust.backend()
+    assert ("native", "openssl", ssl.OPENSSL_VERSION) == record[:3]
+    assert ("mode", "verifier", "openssl", "reason") == record._fields
+    with pytest.raises(AttributeError):
+        record.mode = "compat"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("mode", ["compat", "Native", "no", " "])
+def test_mode_that_there_is_not_is_an_import_error(mode: str) -> None:
+    """A FASTTRUST_MODE that cannot be had is an ImportError that names it."""
+    process = run_python("import fasttrust", FASTTRUST_MODE=mode)
+    assert process.returncode == 1
+    last = process.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: FASTTRUST_MODE=")
+    assert mode in last
+
+
+@pytest.mark.parametrize("mode", ["native", ""])
+def test_mode_native_and_none(mode: str) -> None:
+    """`native` and an empty variable import, where OpenSSL can be proved."""
+    program = "import fasttrust; print(fasttrust.backend().mode)"
+    assert check_python(program, FASTTRUST_MODE=mode) == "native\n"
+
+
+@pytest.mark.parametrize("option", ["-E", "-I"])
+def test_mode_is_ignored_where_python_ignores_such_variables(option: str) -> None:
+    """Under -E and -I the variable does not count."""
+    path = [each for each in sys.path if each]
+    program = f"import sys; sys.path[:0] = {path!r}; from fasttrust import backend"
+    program += "; print(backend().mode)"
+    assert check_python(program, option, FASTTRUST_MODE="compat") == "native\n"
+
+
+# A pair that is none: the same proof that a foreign or hidden OpenSSL fails, on real code.
+BLIND = """
+    import ssl
+    from fasttrust import _native
+    import fasttrust
+    real = _native._specimen
+    def wrong():
+        context, connection, _ = real()
+        return context, connection, _native._describe({context}, {connection})
+    _native._specimen = wrong
+"""
+WRONG_PAIRS = {
+    "no context": ("object()", "connection"),
+    "no connection": ("context", "object()"),
+    "swapped": ("connection", "context"),
+    "of another": ("ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)", "connection"),
+}
+
+
+@pytest.mark.parametrize("pair", WRONG_PAIRS)
+def test_unproved_openssl_makes_no_context(pair: str) -> None:
+    """Without proof the mode is 'unavailable', contexts raise, and `ssl` goes on as before."""
+    context, connection = WRONG_PAIRS[pair]
+    program = (
+        BLIND.format(context=context, connection=connection)
+        + """
+    record = fasttrust.backend()
+    print(record.mode, repr(record.verifier), repr(record.openssl), bool(record.reason))
+    plain = ssl.create_default_context()
+    before = dict(plain.__dict__)
+    for attempt in (
+        lambda: fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        fasttrust.create_default_context,
+        lambda: fasttrust.create_default_context(cadata="x"),
+        lambda: fasttrust.attach(plain),
+        lambda: fasttrust.get_verified_chain(
+            plain.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="a")
+        ),
+    ):
+        try:
+            print("made", attempt())
+        except RuntimeError as error:
+            print(str(error) == record.reason)
+    print(type(plain) is ssl.SSLContext, plain.__dict__ == before)
+    print(isinstance(plain, fasttrust.SSLContext))
+    import pki, peer
+    root = pki.root("root")
+    chain = pki.Chain((pki.leaf("leaf", root),))
+    for anchor in (pki.root("stranger"), root):
+        client = ssl.create_default_context(cadata=anchor.pem)
+        outcome = peer.connect(client, peer.server_context(chain))
+        print(getattr(outcome.client_error, "verify_code", 0), outcome.server_error is None)
+    """
+    )
+    expected = ["unavailable '' '' True", *5 * ["True"], "True True", "False", "20 False", "0 True"]
+    assert expected == check_python(program).splitlines()
+
+
+def test_mode_native_without_proof_is_an_import_error() -> None:
+    """FASTTRUST_MODE=native proves at import, and says why it cannot."""
+    program = """
+        import sys, types, _ssl
+        real = _ssl._SSLContext
+        class Other(real):  # its connections are of a context that is somewhere else
+            def _wrap_bio(self, *args):
+                return real(16)._wrap_bio(*args)
+        import ssl
+        _ssl._SSLContext = Other
+        try:
+            import fasttrust
+        except ImportError as error:
+            print(type(error).__name__, str(error).startswith("FASTTRUST_MODE=native: "))
+    """
+    assert check_python(program, FASTTRUST_MODE="native") == "ImportError True\n"
+
+
+def test_proof_can_be_had_later() -> None:
+    """A failed proof is not remembered: the next context tries again."""
+    program = (
+        BLIND.format(context="object()", connection="connection")
+        + """
+    print(fasttrust.backend().mode)
+    _native._specimen = real
+    print(fasttrust.backend().mode, len(fasttrust.create_default_context().get_ciphers()) > 0)
+    """
+    )
+    assert ["unavailable", "native True"] == check_python(program).splitlines()
+
+
+def test_import_opens_only_modules_and_starts_nothing() -> None:
+    """Importing the package reads modules alone, runs no thread, and asks no variable of trust."""
+    program = """
+        import os, sys, threading
+        import ssl, _cffi_backend  # what they open themselves is theirs
+        opened, started = [], []
+        def hook(event, args):
+            if event == "open":
+                opened.append(str(args[0]))
+            elif event in ("os.fork", "subprocess.Popen", "socket.connect", "os.putenv",
+                           "_thread.start_new_thread", "ctypes.dlopen"):
+                started.append(event)
+        sys.addaudithook(hook)
+        import fasttrust
+        mine = len(opened)
+        own = (".py", ".pyc", ".so")
+        strange = [name for name in opened if not name.endswith(own) and ".pyc." not in name]
+        print(strange, started, threading.active_count(), len(os.listdir("/proc/self/task")))
+        print(any("fasttrust" in name for name in opened))
+        fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        print(opened[mine:], started, threading.active_count())
+    """
+    printed = check_python(program, PYTHONDONTWRITEBYTECODE="1").splitlines()
+    assert ["[] [] 1 1", "True", "[] [] 1"] == printed
+
+
+def test_first_contexts_of_many_threads_prove_once() -> None:
+    """Threads that make the process's first contexts at once all get one."""
+    program = """
+        import ssl, threading, fasttrust
+        made, gate = [], threading.Barrier(16)
+        def make():
+            gate.wait(20)
+            made.append(fasttrust.create_default_context())
+        threads = [threading.Thread(target=make) for _ in range(16)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join(30)
+        print(len(made), all(isinstance(each, fasttrust.SSLContext) for each in made))
+    """
+    assert check_python(program) == "16 True\n"
+
+
+def test_fork_works_on_both_sides() -> None:
+    """Parent and child of a fork go on with a context of before, and make new ones."""
+    program = """
+        import os, ssl, sys, fasttrust, peer, pki
+        root = pki.root("root")
+        server = peer.server_context(pki.Chain((pki.leaf("leaf", root),)))
+        client = fasttrust.create_default_context(cadata=root.pem)
+        def works():
+            stranger = fasttrust.create_default_context()
+            codes = [peer.connect(each, server, carrier="bio").client_error
+                     for each in (stranger, client)]
+            return [getattr(code, "verify_code", 0) for code in codes] == [20, 0]
+        assert works()
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if works() else 9)
+        print(works(), os.waitpid(child, 0)[1])
+    """
+    environment = {"SSL_CERT_FILE": "/nonexistent", "SSL_CERT_DIR": "/nonexistent"}
+    assert check_python(program, **environment) == "True 0\n"
