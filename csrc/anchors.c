@@ -270,18 +270,25 @@ bool ft_anchors_change(X509_STORE *store, X509_STORE *system, const ft_trust *tr
     return true;
 }
 
-bool ft_anchors_holds(X509_STORE *store, X509 *cert)
+bool ft_anchors_hold(X509_STORE *store, X509 *cert, bool *out_held, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
+    unsigned long before = ossl->ERR_peek_last_error();
     ft_x509s *same_subject = ask_store(store, ossl->X509_get_subject_name(cert)); // owned
     int num =
         same_subject == NULL ? 0 : ossl->OPENSSL_sk_num((const OPENSSL_STACK *)same_subject);
-    bool found = false;
 
-    for (int i = 0; i < num && !found; i++) {
+    // NULL is what "none" looks like, until 3.5, and a failure too: only that leaves an error.
+    if (same_subject == NULL && ossl->ERR_peek_last_error() != before) {
+        ft_error_set(err, FT_E_FOREIGN, "X509_STORE_CTX_get1_certs",
+                     "the system's anchors cannot be asked");
+        return false;
+    }
+    *out_held = false;
+    for (int i = 0; i < num && !*out_held; i++) {
         X509 *held = ossl->OPENSSL_sk_value((const OPENSSL_STACK *)same_subject, i);
-        found = ossl->X509_cmp(held, cert) == 0;
+        *out_held = ossl->X509_cmp(held, cert) == 0;
     }
     free_stack(same_subject);
-    return found;
+    return true;
 }

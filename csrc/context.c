@@ -86,8 +86,12 @@ static bool copy_objects(X509_STORE *to, X509_STORE *from, X509_STORE *system, f
         X509 *cert = ossl->X509_OBJECT_get0_X509(object);
         X509_CRL *crl = ossl->X509_OBJECT_get0_X509_CRL(object);
 
-        if (cert != NULL && (system == NULL || !ft_anchors_holds(system, cert))) {
-            ok = ossl->X509_STORE_add_cert(to, cert) == 1;
+        if (cert != NULL) {
+            // Where that cannot be told the anchor must not be kept: as the program's own it would
+            // count on both sides of a connection, the system's only on one.
+            bool known = false;
+            ok = (system == NULL || ft_anchors_hold(system, cert, &known, err)) &&
+                 (known || ossl->X509_STORE_add_cert(to, cert) == 1);
         } else if (crl != NULL) {
             ok = ossl->X509_STORE_add_crl(to, crl) == 1;
         }
@@ -99,16 +103,15 @@ static bool copy_objects(X509_STORE *to, X509_STORE *from, X509_STORE *system, f
     return ok;
 }
 
-static bool replace_store(SSL_CTX *ctx, ft_context *context, X509_STORE *system,
-                          const ft_trust *trust, ft_error *err)
+/* A store of ours that holds what `old` does beyond the system; owned. */
+static X509_STORE *fresh_store(X509_STORE *old, X509_STORE *system, const ft_trust *trust,
+                               ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = false;
-    X509_STORE *old = ossl->SSL_CTX_get_cert_store(ctx);
-    X509_STORE *fresh = ossl->X509_STORE_new();           // owned
-    retired_store *retired = calloc(1, sizeof *retired); // owned
+    X509_STORE *fresh = ossl->X509_STORE_new(); // owned
 
-    if (old == NULL || fresh == NULL || retired == NULL) {
+    if (fresh == NULL) {
         ft_error_set(err, FT_E_MEMORY, "X509_STORE_new", "out of memory");
         goto cleanup;
     }
@@ -116,22 +119,27 @@ static bool replace_store(SSL_CTX *ctx, ft_context *context, X509_STORE *system,
         ft_error_set(err, FT_E_FOREIGN, "X509_STORE_set1_param", "the store's settings were lost");
         goto cleanup;
     }
-    if (!copy_objects(fresh, old, system, err) ||
-        !ft_anchors_install(fresh, system, trust, err)) {
-        goto cleanup;
-    }
-    (void)ossl->X509_STORE_up_ref(old);
-    retired->store = old;
-    retired->next = context->retired;
-    context->retired = retired;
-    retired = NULL; // the context's now
-    ossl->SSL_CTX_set1_cert_store(ctx, fresh);
-    ok = true;
+    ok = copy_objects(fresh, old, system, err) && ft_anchors_install(fresh, system, trust, err);
 
 cleanup:
-    free(retired);
-    ossl->X509_STORE_free(fresh);
-    return ok;
+    if (!ok) {
+        ossl->X509_STORE_free(fresh);
+        fresh = NULL;
+    }
+    return fresh;
+}
+
+/* Gives the SSL_CTX another store; the present one is kept for handshakes that are using it. */
+static void replace_store(SSL_CTX *ctx, ft_context *context, retired_store *retired,
+                          X509_STORE *fresh)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+
+    retired->store = ossl->SSL_CTX_get_cert_store(ctx);
+    (void)ossl->X509_STORE_up_ref(retired->store);
+    retired->next = context->retired;
+    context->retired = retired;
+    ossl->SSL_CTX_set1_cert_store(ctx, fresh);
 }
 
 /* The store of the system's anchors; NULL without error where there is none. */
@@ -159,16 +167,26 @@ bool ft_context_attach(uintptr_t context, const ft_trust *trust, ft_error *err)
         return false;
     }
     (void)ossl->ERR_set_mark();
-    ft_context *ours = ensure_context(ctx, err);
-    if (ours == NULL || !replace_store(ctx, ours, system, trust, err)) {
+    X509_STORE *fresh = fresh_store(ossl->SSL_CTX_get_cert_store(ctx), system, trust, err); // owned
+    retired_store *retired = calloc(1, sizeof *retired);                                   // owned
+    if (retired == NULL) {
+        ft_error_set(err, FT_E_MEMORY, "calloc", "out of memory");
+    }
+    // The last step that can fail: a context that has an ft_context is one that we verify.
+    ft_context *ours = fresh == NULL || retired == NULL ? NULL : ensure_context(ctx, err);
+    if (ours == NULL) {
         goto cleanup;
     }
-    // Last, and in this order: a callback that finds no ft_context verifies as plain ssl would.
+    replace_store(ctx, ours, retired, fresh);
+    retired = NULL; // the context's now
+    // In this order: a callback that finds no ft_context verifies as plain ssl would.
     ossl->SSL_CTX_set_info_callback(ctx, ft_verify_finished);
     ossl->SSL_CTX_set_cert_verify_callback(ctx, ft_verify_callback, NULL);
     ok = true;
 
 cleanup:
+    free(retired);
+    ossl->X509_STORE_free(fresh);
     (void)ossl->ERR_pop_to_mark();
     return ok;
 }

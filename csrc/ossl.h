@@ -72,7 +72,6 @@ typedef void (*ft_sk_free_fn)(void *);
     OPTIONAL(X509 *, SSL_get_peer_certificate, (const SSL *)) /* 1.1.1; a macro since */ \
     /* libcrypto */ \
     REQUIRED(int, CRYPTO_get_ex_new_index, (int, long, void *, ft_ex_new_fn, ft_ex_dup_fn, ft_ex_free_fn)) \
-    REQUIRED(void, CRYPTO_free, (void *, const char *, int)) \
     REQUIRED(const char *, OpenSSL_version, (int)) \
     REQUIRED(int, ERR_set_mark, (void)) \
     REQUIRED(int, ERR_pop_to_mark, (void)) \
@@ -216,8 +215,8 @@ FT_MUST_USE bool ft_anchors_install(X509_STORE *store, X509_STORE *system, const
 FT_MUST_USE bool ft_anchors_change(X509_STORE *store, X509_STORE *system, const ft_trust *trust,
                                    ft_error *err);
 
-/* ft_anchors_holds tells whether `store` has this very certificate. */
-bool ft_anchors_holds(X509_STORE *store, X509 *cert);
+/* ft_anchors_hold finds out whether `store` has this very certificate. */
+FT_MUST_USE bool ft_anchors_hold(X509_STORE *store, X509 *cert, bool *out_held, ft_error *err);
 
 void ft_anchors_ex_free(void *, void *, CRYPTO_EX_DATA *, int, long, void *);
 

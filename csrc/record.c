@@ -77,7 +77,10 @@ ft_record *ft_record_of(SSL *ssl, ft_error *err)
         return NULL;
     }
     record->references = 1;
-    if (ft_ossl()->SSL_set_ex_data(ssl, ft_ossl()->ssl_index, record) == 0) {
+    (void)ft_ossl()->ERR_set_mark();
+    bool kept = ft_ossl()->SSL_set_ex_data(ssl, ft_ossl()->ssl_index, record) != 0;
+    (void)ft_ossl()->ERR_pop_to_mark();
+    if (!kept) {
         free(record);
         ft_error_set(err, FT_E_FOREIGN, "SSL_set_ex_data", "OpenSSL kept no data for us");
         return NULL;

@@ -23,7 +23,6 @@ Record = NewType("Record", object)
 #: A captured chain: referenced certificates, leaf first.
 Chain = NewType("Chain", object)
 
-STEP_NONE: int = lib.FT_STEP_NONE
 STEP_UNASKED: int = lib.FT_STEP_UNASKED
 
 _opened = False
