@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Callable
+
 import pytest
 
 import pki
+from world import attached, made
 
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "FASTTRUST_MODE")
 
@@ -38,3 +42,10 @@ def leaf_chain(root: pki.Issued) -> pki.Chain:
 def long_chain(intermediate: pki.Issued) -> pki.Chain:
     """Make root -> A -> leaf; leaf and A are sent."""
     return pki.Chain((pki.leaf("leaf of A", intermediate), intermediate))
+
+
+@pytest.fixture(params=[made, attached])
+def make(request: pytest.FixtureRequest) -> Callable[..., ssl.SSLContext]:
+    """Make contexts in both ways: ours from the start, and ssl's with our verifier attached."""
+    chosen: Callable[..., ssl.SSLContext] = request.param
+    return chosen

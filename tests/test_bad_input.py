@@ -12,7 +12,7 @@ import pytest
 import fasttrust
 import peer
 import pki
-from world import attached, machine_trusts, made, plain
+from world import machine_trusts, plain
 
 ROOT = pki.root("root")
 A = pki.intermediate("A", ROOT)
@@ -24,12 +24,6 @@ Make = Callable[..., ssl.SSLContext]
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return machine_trusts(monkeypatch, tmp_path)
-
-
-@pytest.fixture(params=[made, attached])
-def make(request: pytest.FixtureRequest) -> Make:
-    chosen: Make = request.param
-    return chosen
 
 
 def flight(message: bytes) -> bytes:

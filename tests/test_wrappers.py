@@ -31,12 +31,6 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return machine_trusts(monkeypatch, tmp_path)
 
 
-@pytest.fixture(params=[made, attached])
-def make(request: pytest.FixtureRequest) -> Make:
-    chosen: Make = request.param
-    return chosen
-
-
 def test_isinstance_means_our_verifier() -> None:
     """`isinstance` with our class is true of every context of ours, and of no other."""
 

@@ -39,8 +39,8 @@ def _parser() -> argparse.ArgumentParser:
         description=(
             "Start real TLS servers on 127.0.0.1 with a private PKI, and show which ones a client\n"
             "accepts, which it refuses and why, what the refused ones receive, the two chains of\n"
-            "a connection, and what it costs beside plain ssl. Takes a few seconds, and touches\n"
-            "neither the network nor the system's store."
+            "a connection, and what it costs beside plain ssl. Takes a few seconds, stays on\n"
+            "loopback, and only reads the system's store, to time that."
         ),
         epilog=(
             f"example:\n  pip install 'fasttrust[demo]'\n  {_PROGRAM} demo\n\n"

@@ -17,8 +17,8 @@ _MISSING = object()
 class Watched:
     """What the sockets and objects of our contexts have beyond ``ssl``'s: a mixin before its class.
 
-    The record outlives ``_sslobj``, which ``SSLSocket.close()`` drops, and reading it never touches
-    the connection: any thread may, while others read and write.
+    The record outlives ``_sslobj``, which ``SSLSocket.close()`` drops, and reading what it captured
+    never touches the connection: any thread may, while others read and write.
     """
 
     _fasttrust_record: _native.Record | None = None
