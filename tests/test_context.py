@@ -18,7 +18,7 @@ import pytest
 
 import fasttrust
 import pki
-from world import Pair, attached, hashed_directory, leaf_of, machine_trusts, made, plain
+from world import Pair, hashed_directory, leaf_of, machine_trusts, made, plain
 
 SYSTEM, LOADED = pki.root("system"), pki.root("loaded")
 CLIENT, SERVER, BOTH = ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS
@@ -142,12 +142,6 @@ def answers(context: ssl.SSLContext, acts: tuple[Act, ...]) -> list[object]:
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return machine_trusts(monkeypatch, tmp_path, SYSTEM)
-
-
-@pytest.fixture(params=[made, attached])
-def make(request: pytest.FixtureRequest) -> Callable[..., ssl.SSLContext]:
-    chosen: Callable[..., ssl.SSLContext] = request.param
-    return chosen
 
 
 def like(protocol: int) -> ssl.SSLContext:
