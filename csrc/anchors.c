@@ -1,7 +1,7 @@
 /*
  * What OpenSSL is answered when it asks a store of ours for an issuer: the union of what the store
- * itself holds and of the system's anchors, in this order. Nothing of the system is ever added to a
- * store: it could not be taken out again, and it must not count on both sides of a connection.
+ * itself holds and of every index of its context, in this order. Nothing of an index is ever added to
+ * a store: it could not be taken out again, and the system must not count on both sides.
  */
 
 #include "ossl.h"
@@ -10,10 +10,12 @@
 
 /* One immutable answer to "what else counts", replaced as a whole. */
 typedef struct sources {
-    X509_STORE *system; // referenced, NULL for none; never changed by anybody
+    struct sources *replaced; // kept: a handshake may be reading it
+    ft_source *system;        // referenced, NULL for none
     bool for_clients;
     bool for_servers;
-    struct sources *replaced; // kept: a handshake may be reading it
+    size_t num_indexes;
+    ft_index *indexes[]; // each referenced
 } sources;
 
 struct ft_anchors {
@@ -25,7 +27,10 @@ static void free_sources(sources *first)
     while (first != NULL) {
         sources *next = first->replaced;
 
-        ft_ossl()->X509_STORE_free(first->system);
+        ft_source_free(first->system);
+        for (size_t i = 0; i < first->num_indexes; i++) {
+            ft_index_free(first->indexes[i]);
+        }
         free(first);
         first = next;
     }
@@ -75,20 +80,6 @@ static void free_stack(ft_x509s *certs)
     ft_ossl()->OPENSSL_sk_pop_free((OPENSSL_STACK *)certs, free_certs);
 }
 
-/* Every certificate of that subject in another store; owned, NULL for none. */
-static ft_x509s *ask_store(X509_STORE *store, const X509_NAME *subject)
-{
-    const struct ft_ossl *ossl = ft_ossl();
-    X509_STORE_CTX *asking = ossl->X509_STORE_CTX_new(); // owned
-    ft_x509s *found = NULL;
-
-    if (asking != NULL && ossl->X509_STORE_CTX_init(asking, store, NULL, NULL) == 1) {
-        found = ossl->X509_STORE_CTX_get1_certs(asking, subject);
-    }
-    ossl->X509_STORE_CTX_free(asking);
-    return found;
-}
-
 /*
  * The side is the connection's. A question without a connection is about our own chain, or about
  * the issuer of a CRL (whose chain must end where the peer's ended): everything we trust counts.
@@ -114,23 +105,23 @@ static ft_x509s *lookup_certs(X509_STORE_CTX *question, const X509_NAME *subject
     const struct ft_ossl *ossl = ft_ossl();
     ft_anchors *anchors = anchors_of(ossl->X509_STORE_CTX_get0_store(question));
     const sources *source = anchors == NULL ? NULL : ft_atomic_load(&anchors->latest);
-    ft_x509s *own = NULL;    // owned
-    ft_x509s *system = NULL; // owned
-    ft_x509s *all = (ft_x509s *)ossl->OPENSSL_sk_new_null();
-    bool ok = all != NULL;
+    ft_x509s *own = NULL; // owned
 
     (void)ossl->ERR_set_mark();
+    ft_x509s *all = (ft_x509s *)ossl->OPENSSL_sk_new_null(); // owned
+    bool ok = all != NULL;
     if (ok) {
-        own = ossl->X509_STORE_CTX_get1_certs(question, subject);
+        own = ossl->X509_STORE_CTX_get1_certs(question, subject); // NULL is none
         push_all(all, own, &ok);
     }
+    for (size_t i = 0; ok && source != NULL && i < source->num_indexes; i++) {
+        ok = ft_index_find(source->indexes[i], subject, all);
+    }
     if (ok && system_counts(source, question)) {
-        system = ask_store(source->system, subject);
-        push_all(all, system, &ok);
+        ok = ft_source_find(source->system, subject, all);
     }
     (void)ossl->ERR_pop_to_mark();
     free_stack(own);
-    free_stack(system);
     if (!ok) {
         free_stack(all);
         all = NULL;
@@ -200,27 +191,39 @@ static int get_issuer(X509 **out_issuer, X509_STORE_CTX *question, X509 *cert)
     return best != NULL;
 }
 
-static sources *sources_new(X509_STORE *system, const ft_trust *trust, ft_error *err)
+/* A copy of `trust`, with one index more unless `more` is NULL. */
+static sources *sources_new(const ft_trust *trust, ft_index *more, ft_error *err)
 {
-    sources *fresh = calloc(1, sizeof *fresh);
+    size_t num = trust->num_indexes + (more != NULL);
+    sources *fresh = calloc(1, sizeof *fresh + num * sizeof fresh->indexes[0]);
 
     if (fresh == NULL) {
         ft_error_set(err, FT_E_MEMORY, "calloc", "out of memory");
         return NULL;
     }
-    if (system != NULL) {
-        (void)ft_ossl()->X509_STORE_up_ref(system);
-        fresh->system = system;
+    for (size_t i = 0; i < num; i++) {
+        fresh->indexes[i] = ft_index_ref(i < trust->num_indexes ? trust->indexes[i] : more);
     }
+    fresh->num_indexes = num;
+    fresh->system = trust->system == NULL ? NULL : ft_source_ref(trust->system);
     fresh->for_clients = trust->for_clients;
     fresh->for_servers = trust->for_servers;
     return fresh;
 }
 
-bool ft_anchors_install(X509_STORE *store, X509_STORE *system, const ft_trust *trust, ft_error *err)
+static ft_trust trust_of(sources *source)
+{
+    return (ft_trust){.indexes = source->indexes,
+                      .num_indexes = source->num_indexes,
+                      .system = source->system,
+                      .for_clients = source->for_clients,
+                      .for_servers = source->for_servers};
+}
+
+bool ft_anchors_install(X509_STORE *store, const ft_trust *trust, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
-    sources *fresh = sources_new(system, trust, err); // owned
+    sources *fresh = sources_new(trust, NULL, err);   // owned
     ft_anchors *anchors = calloc(1, sizeof *anchors); // owned
     bool ok = false;
 
@@ -246,49 +249,77 @@ cleanup:
     return ok;
 }
 
-bool ft_anchors_change(X509_STORE *store, X509_STORE *system, const ft_trust *trust, ft_error *err)
+static ft_anchors *anchors_to_change(const X509_STORE *store, ft_error *err)
 {
     ft_anchors *anchors = anchors_of(store);
-    sources *fresh = NULL; // owned
 
     if (anchors == NULL) {
         ft_error_set(err, FT_E_MISUSE, NULL, "the store is not one of ours");
-        return false;
     }
-    sources *latest = ft_atomic_load(&anchors->latest);
-    if (latest->system == system && latest->for_clients == trust->for_clients &&
-        latest->for_servers == trust->for_servers) {
+    return anchors;
+}
+
+/* Publishes `fresh`, which it takes, unless somebody else replaced `before` meanwhile. */
+static bool publish(ft_anchors *anchors, sources *before, sources *fresh)
+{
+    fresh->replaced = before;
+    if (ft_atomic_replace(&anchors->latest, before, fresh)) {
         return true;
     }
-    fresh = sources_new(system, trust, err);
-    if (fresh == NULL) {
+    fresh->replaced = NULL;
+    free_sources(fresh);
+    return false;
+}
+
+bool ft_anchors_add(X509_STORE *store, ft_index *index, ft_error *err)
+{
+    ft_anchors *anchors = anchors_to_change(store, err);
+    sources *before = NULL;
+    sources *fresh = NULL;
+
+    if (anchors == NULL) {
         return false;
     }
     do {
-        fresh->replaced = ft_atomic_load(&anchors->latest);
-    } while (!ft_atomic_replace(&anchors->latest, fresh->replaced, fresh));
+        before = ft_atomic_load(&anchors->latest);
+        for (size_t i = 0; i < before->num_indexes; i++) {
+            if (before->indexes[i] == index) {
+                return true; // clients load the same file for every connection
+            }
+        }
+        ft_trust trust = trust_of(before);
+        fresh = sources_new(&trust, index, err);
+        if (fresh == NULL) {
+            return false;
+        }
+    } while (!publish(anchors, before, fresh));
     return true;
 }
 
-bool ft_anchors_hold(X509_STORE *store, X509 *cert, bool *out_held, ft_error *err)
+bool ft_anchors_set_system(X509_STORE *store, ft_source *system, bool for_clients, bool for_servers,
+                           ft_error *err)
 {
-    const struct ft_ossl *ossl = ft_ossl();
-    unsigned long before = ossl->ERR_peek_last_error();
-    ft_x509s *same_subject = ask_store(store, ossl->X509_get_subject_name(cert)); // owned
-    int num =
-        same_subject == NULL ? 0 : ossl->OPENSSL_sk_num((const OPENSSL_STACK *)same_subject);
+    ft_anchors *anchors = anchors_to_change(store, err);
+    sources *before = NULL;
+    sources *fresh = NULL;
 
-    // NULL is what "none" looks like, until 3.5, and a failure too: only that leaves an error.
-    if (same_subject == NULL && ossl->ERR_peek_last_error() != before) {
-        ft_error_set(err, FT_E_FOREIGN, "X509_STORE_CTX_get1_certs",
-                     "the system's anchors cannot be asked");
+    if (anchors == NULL) {
         return false;
     }
-    *out_held = false;
-    for (int i = 0; i < num && !*out_held; i++) {
-        X509 *held = ossl->OPENSSL_sk_value((const OPENSSL_STACK *)same_subject, i);
-        *out_held = ossl->X509_cmp(held, cert) == 0;
-    }
-    free_stack(same_subject);
+    do {
+        before = ft_atomic_load(&anchors->latest);
+        if (before->system == system && before->for_clients == for_clients &&
+            before->for_servers == for_servers) {
+            return true;
+        }
+        ft_trust trust = trust_of(before);
+        trust.system = system;
+        trust.for_clients = for_clients;
+        trust.for_servers = for_servers;
+        fresh = sources_new(&trust, NULL, err);
+        if (fresh == NULL) {
+            return false;
+        }
+    } while (!publish(anchors, before, fresh));
     return true;
 }

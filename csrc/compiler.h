@@ -38,6 +38,16 @@ static __inline bool ft_atomic_replace(void *volatile *slot, void *expected, voi
     return _InterlockedCompareExchangePointer(slot, value, expected) == expected;
 }
 
+static __inline int64_t ft_atomic_read(volatile int64_t *number)
+{
+    return _InterlockedCompareExchange64(number, 0, 0);
+}
+
+static __inline bool ft_atomic_advance(volatile int64_t *number, int64_t expected, int64_t value)
+{
+    return _InterlockedCompareExchange64(number, value, expected) == expected;
+}
+
 #else
 
 #define FT_MUST_USE __attribute__((warn_unused_result))
@@ -64,6 +74,18 @@ static inline void *ft_atomic_swap(void *volatile *slot, void *value)
 static inline bool ft_atomic_replace(void *volatile *slot, void *expected, void *value)
 {
     return __atomic_compare_exchange_n(slot, &expected, value, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+}
+
+/* The same for a number. */
+static inline int64_t ft_atomic_read(volatile int64_t *number)
+{
+    return __atomic_load_n(number, __ATOMIC_SEQ_CST);
+}
+
+static inline bool ft_atomic_advance(volatile int64_t *number, int64_t expected, int64_t value)
+{
+    return __atomic_compare_exchange_n(number, &expected, value, false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_SEQ_CST);
 }
 

@@ -73,7 +73,7 @@ static ft_context *ensure_context(SSL_CTX *ctx, ft_error *err)
 }
 
 /* Copies what the old store holds beyond the system's anchors, and its CRLs. Nothing is parsed. */
-static bool copy_objects(X509_STORE *to, X509_STORE *from, X509_STORE *system, ft_error *err)
+static bool copy_objects(X509_STORE *to, X509_STORE *from, ft_source *system, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = true;
@@ -90,7 +90,7 @@ static bool copy_objects(X509_STORE *to, X509_STORE *from, X509_STORE *system, f
             // Where that cannot be told the anchor must not be kept: as the program's own it would
             // count on both sides of a connection, the system's only on one.
             bool known = false;
-            ok = (system == NULL || ft_anchors_hold(system, cert, &known, err)) &&
+            ok = (system == NULL || ft_source_hold(system, &known, cert, err)) &&
                  (known || ossl->X509_STORE_add_cert(to, cert) == 1);
         } else if (crl != NULL) {
             ok = ossl->X509_STORE_add_crl(to, crl) == 1;
@@ -103,9 +103,8 @@ static bool copy_objects(X509_STORE *to, X509_STORE *from, X509_STORE *system, f
     return ok;
 }
 
-/* A store of ours that holds what `old` does beyond the system; owned. */
-static X509_STORE *fresh_store(X509_STORE *old, X509_STORE *system, const ft_trust *trust,
-                               ft_error *err)
+/* A store of ours; with `keep` it holds what `old` does beyond the system; owned. */
+static X509_STORE *fresh_store(X509_STORE *old, const ft_trust *trust, bool keep, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = false;
@@ -119,7 +118,8 @@ static X509_STORE *fresh_store(X509_STORE *old, X509_STORE *system, const ft_tru
         ft_error_set(err, FT_E_FOREIGN, "X509_STORE_set1_param", "the store's settings were lost");
         goto cleanup;
     }
-    ok = copy_objects(fresh, old, system, err) && ft_anchors_install(fresh, system, trust, err);
+    ok = (!keep || copy_objects(fresh, old, trust->system, err)) &&
+         ft_anchors_install(fresh, trust, err);
 
 cleanup:
     if (!ok) {
@@ -142,33 +142,18 @@ static void replace_store(SSL_CTX *ctx, ft_context *context, retired_store *reti
     ossl->SSL_CTX_set1_cert_store(ctx, fresh);
 }
 
-/* The store of the system's anchors; NULL without error where there is none. */
-static bool system_store(const ft_trust *trust, X509_STORE **out_store, ft_error *err)
-{
-    *out_store = NULL;
-    if (trust->system != 0) {
-        const SSL_CTX *ctx = ft_pyssl_context(trust->system, err);
-        if (ctx == NULL) {
-            return false;
-        }
-        *out_store = ft_ossl()->SSL_CTX_get_cert_store(ctx);
-    }
-    return true;
-}
-
-bool ft_context_attach(uintptr_t context, const ft_trust *trust, ft_error *err)
+bool ft_context_attach(uintptr_t context, const ft_trust *trust, bool keep, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = false;
-    X509_STORE *system = NULL;
     SSL_CTX *ctx = ft_pyssl_context(context, err);
 
-    if (ctx == NULL || !system_store(trust, &system, err)) {
+    if (ctx == NULL) {
         return false;
     }
     (void)ossl->ERR_set_mark();
-    X509_STORE *fresh = fresh_store(ossl->SSL_CTX_get_cert_store(ctx), system, trust, err); // owned
-    retired_store *retired = calloc(1, sizeof *retired);                                   // owned
+    X509_STORE *fresh = fresh_store(ossl->SSL_CTX_get_cert_store(ctx), trust, keep, err); // owned
+    retired_store *retired = calloc(1, sizeof *retired);                                  // owned
     if (retired == NULL) {
         ft_error_set(err, FT_E_MEMORY, "calloc", "out of memory");
     }
@@ -180,7 +165,7 @@ bool ft_context_attach(uintptr_t context, const ft_trust *trust, ft_error *err)
     replace_store(ctx, ours, retired, fresh);
     retired = NULL; // the context's now
     // In this order: a callback that finds no ft_context verifies as plain ssl would.
-    ossl->SSL_CTX_set_info_callback(ctx, ft_verify_finished);
+    ossl->SSL_CTX_set_info_callback(ctx, ft_verify_watch);
     ossl->SSL_CTX_set_cert_verify_callback(ctx, ft_verify_callback, NULL);
     ok = true;
 
@@ -191,11 +176,18 @@ cleanup:
     return ok;
 }
 
-bool ft_context_trust(uintptr_t context, const ft_trust *trust, ft_error *err)
+bool ft_context_add(uintptr_t context, ft_index *index, ft_error *err)
 {
-    X509_STORE *system = NULL;
     SSL_CTX *ctx = ft_pyssl_context(context, err);
 
-    return ctx != NULL && system_store(trust, &system, err) &&
-           ft_anchors_change(ft_ossl()->SSL_CTX_get_cert_store(ctx), system, trust, err);
+    return ctx != NULL && ft_anchors_add(ft_ossl()->SSL_CTX_get_cert_store(ctx), index, err);
+}
+
+bool ft_context_trust_system(uintptr_t context, ft_source *system, bool for_clients,
+                             bool for_servers, ft_error *err)
+{
+    SSL_CTX *ctx = ft_pyssl_context(context, err);
+
+    return ctx != NULL && ft_anchors_set_system(ft_ossl()->SSL_CTX_get_cert_store(ctx), system,
+                                                for_clients, for_servers, err);
 }

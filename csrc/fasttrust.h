@@ -33,7 +33,8 @@ typedef enum ft_code {
     FT_E_MEMORY = 1,      // out of memory
     FT_E_MISUSE = 2,      // an object that cannot be asked this, such as one never initialised
     FT_E_UNAVAILABLE = 3, // Python's own OpenSSL cannot be reached, or is not the one we found
-    FT_E_FOREIGN = 4      // a call into OpenSSL failed; `call` names it
+    FT_E_FOREIGN = 4,     // a call into OpenSSL failed; `call` names it
+    FT_E_MALFORMED = 5    // not plainly certificates: OpenSSL's own loader must say what it is
 } ft_code;
 
 typedef struct ft_error {
@@ -71,28 +72,103 @@ FT_MUST_USE bool ft_probe(const ft_specimen *specimen, ft_error *err);
 /* ft_openssl_version returns the text of OpenSSL_version(); *borrowed*, for ever. After ft_open. */
 const char *ft_openssl_version(void);
 
+/* ---- trust anchors ----------------------------------------------------------------------- */
+
+/* ft_der is one certificate in DER; *borrowed* until what it was asked of is freed. */
+typedef struct ft_der {
+    const char *data; // bytes; of type char, as cffi makes bytes of char only
+    size_t len;
+} ft_der;
+
+/*
+ * ft_index is an immutable set of trust anchors, found by subject, each parsed when OpenSSL first
+ * asks for it. The frame of every certificate is checked when the index is made; an anchor with a
+ * deeper defect is as good as absent. Equal DER counts once.
+ */
+typedef struct ft_index ft_index;
+
+/*
+ * ft_index_from_pem reads a text whose blocks are all certificates; *owned*, ft_index_free.
+ * FT_E_MALFORMED where there is any other block, or one that is not plainly a certificate: nothing
+ * of such a text is kept.
+ */
+FT_MUST_USE ft_index *ft_index_from_pem(const char *text, size_t text_len, ft_error *err);
+
+/* ft_index_from_der reads `num` certificates, one behind the other; *owned*, ft_index_free. */
+FT_MUST_USE ft_index *ft_index_from_der(const char *data, size_t data_len, const size_t *lens,
+                                        size_t num, ft_error *err);
+
+size_t ft_index_len(const ft_index *index);
+
+/* ft_index_der returns one anchor as it was read; *borrowed* until the index is freed. */
+ft_der ft_index_der(const ft_index *index, size_t place);
+
+/* ft_index_name_hashes fills one number per anchor: that in the name of its file in a hashed
+ * directory, 0 where the subject cannot be parsed. After ft_open. */
+void ft_index_name_hashes(const ft_index *index, uint32_t *out_hashes);
+
+void ft_index_free(ft_index *index);
+
+/*
+ * ft_source is the system's anchors: an index that is replaced when the system's store changes,
+ * under handshakes that go on meanwhile. Every function may be called from any thread.
+ */
+typedef struct ft_source ft_source;
+
+/* ft_source_new begins with `index`, which it references; *owned*, ft_source_free. */
+FT_MUST_USE ft_source *ft_source_new(ft_index *index, ft_error *err);
+
+/*
+ * ft_source_due tells one caller, and one only, that the store is to be looked at again: once the
+ * clock passes the deadline, which then moves on by `period`. Any monotonic clock, in any unit.
+ */
+bool ft_source_due(ft_source *source, int64_t now, int64_t period);
+
+/* ft_source_replace makes `index`, which it references, the present one. */
+FT_MUST_USE bool ft_source_replace(ft_source *source, ft_index *index, ft_error *err);
+
+void ft_source_free(ft_source *source);
+
 /* ---- contexts ---------------------------------------------------------------------------- */
 
-/* ft_trust says on which side of a connection the system's anchors count. */
+/* ft_trust is what a context trusts beside what its own store holds. */
 typedef struct ft_trust {
-    uintptr_t system; // an _ssl._SSLContext whose store holds them and is never changed; 0 for none
-    bool for_clients; // they verify servers
-    bool for_servers; // they verify clients
+    ft_index **indexes; // count on both sides of a connection; each referenced
+    size_t num_indexes;
+    ft_source *system; // NULL for none; referenced
+    bool for_clients;  // the system's anchors verify servers
+    bool for_servers;  // they verify clients
 } ft_trust;
 
 /*
- * ft_context_attach gives the SSL_CTX of `context` our verifier and a fresh store, which keeps the
- * certificates beyond the system's anchors and the CRLs of the old one. The old store lives until
- * the SSL_CTX dies: handshakes may be using it. Not to be called from two threads at once on one
- * context.
+ * ft_context_attach gives the SSL_CTX of `context` our verifier and a fresh store. With `keep` that
+ * holds the CRLs of the old one, and its certificates beyond the system's anchors. The old store
+ * lives until the SSL_CTX dies: handshakes may be using it. Not to be called from two threads at
+ * once on one context.
  */
-FT_MUST_USE bool ft_context_attach(uintptr_t context, const ft_trust *trust, ft_error *err);
+FT_MUST_USE bool ft_context_attach(uintptr_t context, const ft_trust *trust, bool keep,
+                                   ft_error *err);
 
-/* ft_context_trust changes where the system's anchors count, for handshakes from now on. */
-FT_MUST_USE bool ft_context_trust(uintptr_t context, const ft_trust *trust, ft_error *err);
+/* ft_context_add adds an index to what the context trusts, for handshakes from now on. */
+FT_MUST_USE bool ft_context_add(uintptr_t context, ft_index *index, ft_error *err);
+
+/* ft_context_trust_system changes which system counts, and on which side, from now on. */
+FT_MUST_USE bool ft_context_trust_system(uintptr_t context, ft_source *system, bool for_clients,
+                                         bool for_servers, ft_error *err);
 
 /* ft_context_attached tells whether the SSL_CTX carries our verifier. */
 bool ft_context_attached(uintptr_t context);
+
+/* ---- sessions ---------------------------------------------------------------------------- */
+
+enum { FT_SESSION_CONTEXT_LEN = 32 };
+
+/*
+ * ft_connection_bind gives a connection, before its handshake, its session id context: a hash of
+ * all that its sessions are verified under. OpenSSL resumes no session of another context; one that
+ * the program has set is dropped here, so that a full handshake follows and not an error.
+ */
+FT_MUST_USE bool ft_connection_bind(uintptr_t connection, const char *hash, ft_error *err);
 
 /* ---- connections ------------------------------------------------------------------------- */
 
@@ -118,12 +194,6 @@ typedef struct ft_record ft_record;
 
 /* ft_chain is an immutable list of referenced X509s, leaf first. */
 typedef struct ft_chain ft_chain;
-
-/* ft_der is one certificate in DER; *borrowed* until its chain is freed. */
-typedef struct ft_der {
-    const char *data; // bytes; of type char, as cffi makes bytes of char only
-    size_t len;
-} ft_der;
 
 /* ft_record_watch returns the connection's record, made now if need be; *owned*, ft_record_free. */
 FT_MUST_USE ft_record *ft_record_watch(uintptr_t connection, ft_error *err);

@@ -56,6 +56,10 @@ static bool fill(struct ft_ossl *ossl, void *library, ft_error *err)
         ft_error_set(err, FT_E_UNAVAILABLE, "dlsym", "no way to ask for the peer's certificate");
         return false;
     }
+    if (ossl->X509_NAME_hash_ex == NULL && ossl->X509_NAME_hash == NULL) {
+        ft_error_set(err, FT_E_UNAVAILABLE, "dlsym", "no way to hash a name");
+        return false;
+    }
     return true;
 }
 

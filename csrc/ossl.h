@@ -16,6 +16,7 @@
 typedef struct ssl_st SSL;
 typedef struct ssl_ctx_st SSL_CTX;
 typedef struct ssl_method_st SSL_METHOD;
+typedef struct ssl_session_st SSL_SESSION;
 typedef struct x509_st X509;
 typedef struct X509_crl_st X509_CRL;
 typedef struct X509_name_st X509_NAME;
@@ -24,6 +25,10 @@ typedef struct x509_store_ctx_st X509_STORE_CTX;
 typedef struct x509_object_st X509_OBJECT;
 typedef struct X509_VERIFY_PARAM_st X509_VERIFY_PARAM;
 typedef struct asn1_string_st ASN1_TIME;
+typedef struct asn1_string_st ASN1_STRING;
+typedef struct asn1_object_st ASN1_OBJECT;
+typedef struct X509_name_entry_st X509_NAME_ENTRY;
+typedef struct ossl_lib_ctx_st OSSL_LIB_CTX;
 typedef struct crypto_ex_data_st CRYPTO_EX_DATA;
 typedef struct stack_st OPENSSL_STACK;
 
@@ -58,6 +63,7 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(void, SSL_CTX_set1_cert_store, (SSL_CTX *, X509_STORE *)) \
     REQUIRED(void, SSL_CTX_set_cert_verify_callback, (SSL_CTX *, ft_verify_fn, void *)) \
     REQUIRED(void, SSL_CTX_set_info_callback, (SSL_CTX *, ft_info_fn)) \
+    REQUIRED(void, SSL_set_info_callback, (SSL *, ft_info_fn)) \
     REQUIRED(SSL_CTX *, SSL_get_SSL_CTX, (const SSL *)) \
     REQUIRED(int, SSL_set_ex_data, (SSL *, int, void *)) \
     REQUIRED(void *, SSL_get_ex_data, (const SSL *, int)) \
@@ -66,6 +72,12 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(long, SSL_get_verify_result, (const SSL *)) \
     REQUIRED(int, SSL_is_server, (const SSL *)) \
     REQUIRED(int, SSL_session_reused, (const SSL *)) \
+    REQUIRED(int, SSL_set_session_id_context, (SSL *, const unsigned char *, unsigned int)) \
+    REQUIRED(void, SSL_set_shutdown, (SSL *, int)) \
+    REQUIRED(SSL_SESSION *, SSL_get_session, (const SSL *)) \
+    REQUIRED(int, SSL_set_session, (SSL *, SSL_SESSION *)) \
+    REQUIRED(const unsigned char *, SSL_SESSION_get0_id_context, (const SSL_SESSION *, unsigned int *)) \
+    REQUIRED(int, SSL_SESSION_set1_id_context, (SSL_SESSION *, const unsigned char *, unsigned int)) \
     REQUIRED(ft_x509s *, SSL_get_peer_cert_chain, (const SSL *)) \
     REQUIRED(ft_x509s *, SSL_get0_verified_chain, (const SSL *)) \
     OPTIONAL(X509 *, SSL_get1_peer_certificate, (const SSL *)) /* 3.0 and later */ \
@@ -91,6 +103,21 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(X509_NAME *, X509_get_subject_name, (const X509 *)) \
     REQUIRED(X509_NAME *, X509_get_issuer_name, (const X509 *)) \
     REQUIRED(int, i2d_X509, (const X509 *, unsigned char **)) \
+    REQUIRED(X509 *, d2i_X509, (X509 **, const unsigned char **, long)) \
+    REQUIRED(int, X509_NAME_cmp, (const X509_NAME *, const X509_NAME *)) \
+    REQUIRED(int, X509_NAME_entry_count, (const X509_NAME *)) \
+    REQUIRED(X509_NAME_ENTRY *, X509_NAME_get_entry, (const X509_NAME *, int)) \
+    REQUIRED(ASN1_OBJECT *, X509_NAME_ENTRY_get_object, (const X509_NAME_ENTRY *)) \
+    REQUIRED(ASN1_STRING *, X509_NAME_ENTRY_get_data, (const X509_NAME_ENTRY *)) \
+    REQUIRED(X509_NAME *, d2i_X509_NAME, (X509_NAME **, const unsigned char **, long)) \
+    REQUIRED(void, X509_NAME_free, (X509_NAME *)) \
+    OPTIONAL(unsigned long, X509_NAME_hash_ex, (const X509_NAME *, OSSL_LIB_CTX *, const char *, int *)) /* 3.0 and later */ \
+    OPTIONAL(unsigned long, X509_NAME_hash, (X509_NAME *)) /* 1.1.1; a macro since */ \
+    REQUIRED(size_t, OBJ_length, (const ASN1_OBJECT *)) \
+    REQUIRED(const unsigned char *, OBJ_get0_data, (const ASN1_OBJECT *)) \
+    REQUIRED(int, ASN1_STRING_type, (const ASN1_STRING *)) \
+    REQUIRED(int, ASN1_STRING_length, (const ASN1_STRING *)) \
+    REQUIRED(const unsigned char *, ASN1_STRING_get0_data, (const ASN1_STRING *)) \
     REQUIRED(X509_STORE *, X509_STORE_new, (void)) \
     REQUIRED(void, X509_STORE_free, (X509_STORE *)) \
     REQUIRED(int, X509_STORE_up_ref, (X509_STORE *)) \
@@ -129,6 +156,7 @@ typedef void (*ft_sk_free_fn)(void *);
 enum {
     FT_SSL_VERIFY_PEER = 0x01,
     FT_SSL_CB_HANDSHAKE_DONE = 0x20,
+    FT_SSL_BOTH_SHUTDOWN = 0x3,
     FT_EX_INDEX_SSL = 0,
     FT_EX_INDEX_SSL_CTX = 1,
     FT_EX_INDEX_X509_STORE = 4,
@@ -192,8 +220,34 @@ FT_MUST_USE bool ft_record_publish(ft_record *record, ft_chain *peer, ft_chain *
 
 bool ft_record_captured(ft_record *record);
 
+/* ft_record_switched tells whether an SNI callback gave the connection another context since. */
+bool ft_record_switched(const ft_record *record, const SSL *ssl);
+
 void ft_record_ex_free(void *, void *, CRYPTO_EX_DATA *, int, long, void *);
 int ft_record_ex_dup(CRYPTO_EX_DATA *, const CRYPTO_EX_DATA *, void **, int, long, void *);
+
+/* ---- index.c ----------------------------------------------------------------------------- */
+
+ft_index *ft_index_ref(ft_index *index);
+
+/* ft_index_find appends every anchor of that subject, referenced. False only without memory. */
+FT_MUST_USE bool ft_index_find(ft_index *index, const X509_NAME *subject, ft_x509s *to);
+
+/* ft_index_hold finds out whether this very certificate is among the anchors. */
+FT_MUST_USE bool ft_index_hold(ft_index *index, bool *out_held, X509 *cert, ft_error *err);
+
+/* ---- source.c ---------------------------------------------------------------------------- */
+
+ft_source *ft_source_ref(ft_source *source);
+
+/* The same two questions, asked of whichever index is the present one. */
+FT_MUST_USE bool ft_source_find(ft_source *source, const X509_NAME *subject, ft_x509s *to);
+FT_MUST_USE bool ft_source_hold(ft_source *source, bool *out_held, X509 *cert, ft_error *err);
+
+/* ---- session.c --------------------------------------------------------------------------- */
+
+/* ft_session_unbind makes the connection's session one that nobody can resume. */
+void ft_session_unbind(const SSL *ssl);
 
 /* ---- context.c --------------------------------------------------------------------------- */
 
@@ -207,23 +261,20 @@ void ft_context_ex_free(void *, void *, CRYPTO_EX_DATA *, int, long, void *);
 /* ft_anchors is what the look-ups of one store are answered from, beside the store itself. */
 typedef struct ft_anchors ft_anchors;
 
-/* ft_anchors_install makes the store answer from `system` too; NULL for none, else referenced. */
-FT_MUST_USE bool ft_anchors_install(X509_STORE *store, X509_STORE *system, const ft_trust *trust,
-                                    ft_error *err);
+/* ft_anchors_install makes the store answer from `trust` too. Before anybody uses the store. */
+FT_MUST_USE bool ft_anchors_install(X509_STORE *store, const ft_trust *trust, ft_error *err);
 
-/* ft_anchors_change changes on which side the system counts, and which system it is. */
-FT_MUST_USE bool ft_anchors_change(X509_STORE *store, X509_STORE *system, const ft_trust *trust,
-                                   ft_error *err);
-
-/* ft_anchors_hold finds out whether `store` has this very certificate. */
-FT_MUST_USE bool ft_anchors_hold(X509_STORE *store, X509 *cert, bool *out_held, ft_error *err);
+/* The two changes of what a store of ours answers from; see ft_context_add, ft_context_trust_system. */
+FT_MUST_USE bool ft_anchors_add(X509_STORE *store, ft_index *index, ft_error *err);
+FT_MUST_USE bool ft_anchors_set_system(X509_STORE *store, ft_source *system, bool for_clients,
+                                       bool for_servers, ft_error *err);
 
 void ft_anchors_ex_free(void *, void *, CRYPTO_EX_DATA *, int, long, void *);
 
 /* ---- verify.c ---------------------------------------------------------------------------- */
 
-/* The two callbacks of an SSL_CTX. */
+/* The two callbacks of an SSL_CTX; the second is each connection's own too. */
 int ft_verify_callback(X509_STORE_CTX *question, void *arg);
-void ft_verify_finished(const SSL *ssl, int where, int value);
+void ft_verify_watch(const SSL *ssl, int where, int value);
 
 #endif

@@ -19,6 +19,7 @@ typedef struct capture {
 struct ft_record {
     volatile int32_t references; // one is the SSL's
     volatile int32_t readers;    // on their way from `latest` to references of their own
+    const void *origin;          // the SSL_CTX that the connection was made with; never followed
     void *volatile latest;       // capture *
 };
 
@@ -77,6 +78,7 @@ ft_record *ft_record_of(SSL *ssl, ft_error *err)
         return NULL;
     }
     record->references = 1;
+    record->origin = ft_ossl()->SSL_get_SSL_CTX(ssl);
     (void)ft_ossl()->ERR_set_mark();
     bool kept = ft_ossl()->SSL_set_ex_data(ssl, ft_ossl()->ssl_index, record) != 0;
     (void)ft_ossl()->ERR_pop_to_mark();
@@ -121,6 +123,11 @@ bool ft_record_publish(ft_record *record, ft_chain *peer, ft_chain *verified,
         latest->replaced = NULL;
     }
     return true;
+}
+
+bool ft_record_switched(const ft_record *record, const SSL *ssl)
+{
+    return record->origin != ft_ossl()->SSL_get_SSL_CTX(ssl);
 }
 
 bool ft_record_captured(ft_record *record)

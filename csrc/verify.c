@@ -72,26 +72,48 @@ int ft_verify_callback(X509_STORE_CTX *question, void *arg)
  * A resumed session runs no verification, so its chains are kept when its handshake is done: later,
  * another thread's read could free them (a TLS 1.3 ticket replaces the session).
  */
-void ft_verify_finished(const SSL *ssl, int where, int value)
+static void capture_resumed(SSL *ssl)
 {
     const struct ft_ossl *ossl = ft_ossl();
     ft_error err = {0};
+    ft_record *record = ft_record_of(ssl, &err);
 
-    (void)value;
-    if ((where & FT_SSL_CB_HANDSHAKE_DONE) == 0 || ossl->SSL_session_reused(ssl) == 0) {
-        return;
-    }
-    SSL *mine = (SSL *)ssl; // OpenSSL calls with the connection itself and says const only here
-    ft_record *record = ft_record_of(mine, &err);
     if (record == NULL || ft_record_captured(record)) {
         return;
     }
     ft_verdict verdict = {.step = FT_STEP_RESUMED, .depth = -1};
     verdict.code = (int32_t)ossl->SSL_get_verify_result(ssl);
-    ft_chain *peer = ft_chain_of_ssl(mine, false, &err);
-    ft_chain *verified = ft_chain_of_ssl(mine, true, &err);
+    ft_chain *peer = ft_chain_of_ssl(ssl, false, &err);
+    ft_chain *verified = ft_chain_of_ssl(ssl, true, &err);
     // Without memory there is no capture, and the functions answer ().
     if (!ft_record_publish(record, peer, verified, &verdict, &err)) {
         return;
     }
+}
+
+void ft_verify_watch(const SSL *ssl, int where, int value)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+    SSL *mine = (SSL *)ssl; // OpenSSL calls with the connection itself and says const only here
+    const ft_record *record = ft_record_find(ssl);
+    bool resumed = ossl->SSL_session_reused(ssl) != 0;
+    bool switched = ossl->SSL_is_server(ssl) && (record == NULL || ft_record_switched(record, ssl));
+
+    (void)value;
+    if ((where & FT_SSL_CB_HANDSHAKE_DONE) == 0) {
+        // A step of the handshake. The one after ClientHello comes before any ticket is made.
+        if (switched && record != NULL && !resumed) {
+            ft_session_unbind(ssl);
+        }
+        return;
+    }
+    if (!resumed) {
+        return;
+    }
+    // Resumed under one context, then switched by SNI to one that wants to verify its client: nobody
+    // verified this client for it. No byte of the program's passes such a connection.
+    if (switched && (ossl->SSL_get_verify_mode(ssl) & FT_SSL_VERIFY_PEER) != 0) {
+        ossl->SSL_set_shutdown(mine, FT_SSL_BOTH_SHUTDOWN);
+    }
+    capture_resumed(mine);
 }

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 import fasttrust
-from pki import HOST, Chain, Issued, leaf, pem
+from pki import HOST, Chain, Issued, leaf, pem, root
 
 TESTS = Path(__file__).resolve().parent
 
@@ -31,7 +31,9 @@ def machine_trusts(monkeypatch: pytest.MonkeyPatch, folder: Path, *anchors: Issu
     empty = folder / "empty"
     empty.mkdir(exist_ok=True)
     store = folder / "system.pem"
-    store.write_text(pem(*anchors), "ascii")
+    # A store without any root is no store, and an error: a machine that trusts nobody of ours
+    # trusts a stranger.
+    store.write_text(pem(*(anchors or (root("stranger of the system"),))), "ascii")
     monkeypatch.setenv("SSL_CERT_FILE", str(store))
     monkeypatch.setenv("SSL_CERT_DIR", str(empty))
     return store

@@ -17,12 +17,14 @@ from ._certificate import ENCODING_DER, ENCODING_PEM, Certificate
 from ._connection import get_unverified_chain, get_verified_chain
 from ._context import SSLContext, attach, create_default_context
 from ._errors import VerificationError
+from ._trust import TrustStore
 
 __all__ = [
     "ENCODING_DER",
     "ENCODING_PEM",
     "Certificate",
     "SSLContext",
+    "TrustStore",
     "VerificationError",
     "attach",
     "backend",

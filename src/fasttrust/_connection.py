@@ -79,8 +79,9 @@ class Watched:
         )
 
 
-def watch(sslobj: object, owner: object) -> None:
+def watch(sslobj: object, owner: object, digest: bytes) -> None:
     """Prepare a new connection of one of our contexts, before its handshake."""
+    _native.connection_bind(sslobj, digest)
     record = _native.record_watch(sslobj)
     if isinstance(owner, Watched):
         owner._fasttrust_record = record

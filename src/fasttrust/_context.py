@@ -10,9 +10,11 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._connection import Watched, watch, watched_class
-from ._decode import decode
-from ._trust import SystemStore, system_store
+from ._anchors import Index, from_der
+from ._connection import Watched, watched_class
+from ._system import System
+from ._trust import TrustStore
+from ._verified import Held, Verified
 
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
@@ -35,90 +37,6 @@ def _standard_class() -> type[_ssl._SSLContext]:
 _Standard: Any = _standard_class()
 
 
-class Verified:
-    """What a context with our verifier has beyond ``ssl``'s: a mixin before its class."""
-
-    #: Which copy of the package holds the context; other copies read it before they attach.
-    _fasttrust_holder: str
-    #: What get_ca_certs() lists beyond the context's own store.
-    _fasttrust_system: SystemStore | None
-
-    def _wrap_socket(
-        self,
-        sock: Any,
-        server_side: bool,
-        server_hostname: str | None = None,
-        *,
-        owner: object = None,
-        session: ssl.SSLSession | None = None,
-    ) -> Any:
-        connection = super()._wrap_socket(  # type: ignore[misc]
-            sock, server_side, server_hostname, owner=owner, session=session
-        )
-        watch(connection, owner)
-        return connection
-
-    def _wrap_bio(
-        self,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool,
-        server_hostname: str | None = None,
-        *,
-        owner: object = None,
-        session: ssl.SSLSession | None = None,
-    ) -> Any:
-        connection = super()._wrap_bio(  # type: ignore[misc]
-            incoming, outgoing, server_side, server_hostname, owner=owner, session=session
-        )
-        watch(connection, owner)
-        return connection
-
-    def load_default_certs(self, purpose: Any = ssl.Purpose.SERVER_AUTH) -> None:
-        """Trust the system from now on, on either side of a connection.
-
-        Raises:
-            TypeError: the purpose is not one of ``ssl.Purpose``.
-        """
-        if not isinstance(purpose, ssl._ASN1Object):
-            raise TypeError(purpose)
-        self.set_default_verify_paths()
-
-    def set_default_verify_paths(self) -> None:
-        """Trust the system from now on, on either side of a connection."""
-        system = system_store()
-        _native.context_trust(_own(self), system.holder, for_clients=True, for_servers=True)
-        self._fasttrust_system = system
-
-    def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
-        """Return the CA certificates that the context trusts, the system's included.
-
-        As ``ssl`` does, without those of a hashed directory. Each as ``getpeercert()`` would give
-        it, or in DER.
-        """
-        own: list[Any] = super().get_ca_certs(binary_form)  # type: ignore[misc]
-        beyond = self._fasttrust_beyond()
-        return own + (beyond if binary_form else [decode(der) for der in beyond])
-
-    def cert_store_stats(self) -> dict[str, int]:
-        """Return how many certificates, CRLs and CA certificates the context trusts."""
-        own: dict[str, int] = super().cert_store_stats()  # type: ignore[misc]
-        if self._fasttrust_system is None:
-            return own
-        both = len(self._fasttrust_system.certificates) - len(self._fasttrust_beyond())
-        counts = {kind: own[kind] + number for kind, number in self._fasttrust_system.stats.items()}
-        counts["x509"] -= both
-        counts["x509_ca"] -= both
-        return counts
-
-    def _fasttrust_beyond(self) -> list[bytes]:
-        """Return the system's certificates that the context's own store does not hold."""
-        if self._fasttrust_system is None:
-            return []
-        own = set(super().get_ca_certs(True))  # type: ignore[misc]
-        return [der for der in self._fasttrust_system.certificates if der not in own]
-
-
 class _IsVerified(type):
     def __instancecheck__(cls, value: object) -> bool:
         # True of every context that carries our verifier, for SSLContext itself: what attach() and
@@ -132,19 +50,32 @@ class SSLContext(Verified, _Standard, metaclass=_IsVerified):  # type: ignore[mi
     """An ``ssl.SSLContext`` whose connections are verified by our callback, in the handshake.
 
     On a client connection it trusts the system, plus what is loaded later; on a server connection
-    what was loaded, and nothing of the system unless ``load_default_certs()`` asks for it.
-    Everything else is inherited. ``isinstance`` is true of every context that carries our verifier.
+    what was loaded, and nothing of the system unless ``load_default_certs()`` asks for it. With
+    ``trust`` it trusts exactly that on both sides, plus what is loaded later. Everything else is
+    inherited. ``isinstance`` is true of every context that carries our verifier.
 
     Args:
         protocol: as for ``ssl.SSLContext``.
+        trust: what to trust instead of the system.
+
+    Raises:
+        OSError: the system's store is needed and cannot be read (``ssl.SSLError`` where it can, and
+            holds no certificate); names the variable and the path, or the places searched.
     """
 
     sslsocket_class = watched_class(_Standard.sslsocket_class)
     sslobject_class = watched_class(_Standard.sslobject_class)
 
-    def __new__(cls, protocol: int | None = None, *args: Any, **kwargs: Any) -> SSLContext:
+    def __new__(
+        cls,
+        protocol: int | None = None,
+        *args: Any,
+        trust: TrustStore | None = None,
+        **kwargs: Any,
+    ) -> SSLContext:
         self: SSLContext = super().__new__(cls, protocol, *args, **kwargs)
-        _install(self, system_store())
+        wants_system = trust is not None or protocol != ssl.PROTOCOL_TLS_SERVER
+        _install(self, _checked(trust), must_have_store=wants_system)
         return self
 
 
@@ -165,35 +96,93 @@ def _verified_class(base: type) -> type:
     return derived
 
 
-def _own(context: Any) -> _ssl._SSLContext:
-    """Return the context, checked to be what C may read."""
-    if not _native.is_context(context):
-        raise TypeError(f"not an ssl.SSLContext: {type(context).__name__!r}")
-    return context
+def _checked(trust: TrustStore | None) -> TrustStore | None:
+    if trust is not None and not isinstance(trust, TrustStore):
+        raise TypeError(f"trust is not a TrustStore: {type(trust).__name__!r}")
+    return trust
 
 
-def _install(context: Any, system: SystemStore | None) -> None:
-    """Give a context our verifier: the C side last, because it cannot be taken back."""
+_SYSTEM = TrustStore.system()
+_SERVER = int(ssl.PROTOCOL_TLS_SERVER)
+_protocol: Any = vars(_ssl._SSLContext)["protocol"]
+
+
+def _is_server(context: Any) -> bool:
+    # The C class's own number: ssl's property makes an enum of it, which costs more than attaching.
+    return bool(_protocol.__get__(context) == _SERVER)
+
+
+def _beyond(indexes: list[Index], the_system: System | None) -> list[Index]:
+    """Return the anchors of the indexes that the system does not hold: those keep their side."""
+    if the_system is None or not indexes:
+        return indexes
+    listed = set(the_system.index.certificates())
+    ders = [der for index in indexes for der in index.certificates() if der not in listed]
+    beyond = from_der(ders)
+    if beyond is None:  # they have been in an index before
+        raise ValueError("a certificate is not in DER")
+    return [beyond]
+
+
+def _install(
+    context: Any,
+    trust: TrustStore | None,
+    *,
+    keep: bool = False,
+    must_have_store: bool = False,
+    derived: type | None = None,
+) -> None:
+    """Give a context our verifier: state, then class, then the C side, which cannot be taken back.
+
+    A connection that another thread makes meanwhile never meets methods of ours without their
+    state; until the C side is ours it is verified as before, and its session resumed by nobody.
+
+    Args:
+        context: the context.
+        trust: None is the system for client connections.
+        keep: whether the context's own anchors stay.
+        must_have_store: whether it is an error that the system's store cannot be read.
+        derived: the class to give to the object.
+    """
+    indexes, the_system = (_SYSTEM if trust is None else trust)._resolve()
+    if must_have_store and the_system is not None and the_system.problem is not None:
+        raise the_system.problem
+    before = vars(context).get("_fasttrust_held")
+    if keep and before is not None:
+        indexes += _beyond(before.indexes, the_system)
+    held = Held(indexes, the_system, listed=trust is not None or not _is_server(context))
+    if keep and any(_ssl._SSLContext.cert_store_stats(context).values()):
+        held.add(os.urandom(32))  # what stays may hold CRLs, which cannot be listed
+    digest, held.digest = held.digest, os.urandom(32)
     context._fasttrust_holder = HOLDER
-    only_servers = context.protocol == ssl.PROTOCOL_TLS_SERVER
-    context._fasttrust_system = None if only_servers else system
+    context._fasttrust_held = held
     # A subclass, or the program on the object itself, may have chosen other classes.
     for attribute in ("sslsocket_class", "sslobject_class"):
         chosen = getattr(context, attribute)
         if not issubclass(chosen, Watched):
             setattr(context, attribute, watched_class(chosen))
-    holder = None if system is None else system.holder
-    _native.context_attach(context, holder, for_clients=True, for_servers=False)
+    if derived is not None:
+        context.__class__ = derived
+    _native.context_attach(
+        context,
+        [index.handle for index in indexes],
+        None if the_system is None else the_system.source,
+        for_servers=trust is not None,
+        keep=keep,
+    )
+    held.digest = digest
 
 
-def _adopt(context: Any, system: SystemStore | None) -> None:
+def _adopt(
+    context: Any, trust: TrustStore | None, *, keep: bool = False, must_have_store: bool = False
+) -> None:
     """Give a context that is not of our making our class and our verifier, or leave it alone."""
     before = type(context)
     with _attaching:
+        derived = _verified_class(before)
         state = context.__dict__.copy()
-        context.__class__ = _verified_class(before)
         try:
-            _install(context, system)
+            _install(context, trust, keep=keep, must_have_store=must_have_store, derived=derived)
         except BaseException:
             context.__class__ = before
             context.__dict__.clear()
@@ -201,13 +190,20 @@ def _adopt(context: Any, system: SystemStore | None) -> None:
             raise
 
 
-def attach(context: ssl.SSLContext) -> None:
+def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
     """Give any ``ssl.SSLContext`` our verifier, in place.
 
     The context then trusts the system on client connections, and on either side what it holds
-    beyond the system's own anchors: certificates and CRLs loaded before stay loaded. A directory
-    given as ``capath`` before cannot be seen and is lost: load it afterwards. A verify callback
-    that other native code installed is replaced. The object gets a class derived from its own.
+    beyond the system's own anchors: other certificates and CRLs loaded before stay loaded. A
+    directory given as ``capath`` before cannot be seen and is lost: load it afterwards. A verify
+    callback that other native code installed is replaced. The object gets a class derived from its
+    own.
+
+    Where the system's store cannot be read nothing of it is trusted, and connections are refused.
+
+    Args:
+        context: the context.
+        trust: what to trust, exactly, on both sides: what was loaded before is dropped.
 
     Raises:
         TypeError: this is not an ``ssl.SSLContext``, or its class cannot be derived from.
@@ -219,7 +215,7 @@ def attach(context: ssl.SSLContext) -> None:
     other = getattr(context, "_fasttrust_holder", HOLDER)
     if other != HOLDER:
         raise RuntimeError(f"the context is verified by another copy of fasttrust: {other}")
-    _adopt(context, system_store())
+    _adopt(context, _checked(trust), keep=trust is None)
 
 
 def create_default_context(
@@ -228,6 +224,7 @@ def create_default_context(
     cafile: str | os.PathLike[str] | None = None,
     capath: str | os.PathLike[str] | None = None,
     cadata: str | Buffer | None = None,
+    trust: TrustStore | None = None,
 ) -> SSLContext:
     """Return a context with the defaults of the running Python's ``ssl.create_default_context()``.
 
@@ -238,9 +235,10 @@ def create_default_context(
         cafile: a file of certificates in PEM.
         capath: a directory of certificates named by the hash of their subject.
         cadata: certificates as PEM (``str``) or DER (``bytes``).
+        trust: what to trust, to which the three above are added.
 
     Raises:
-        OSError: a file cannot be read.
+        OSError: a file cannot be read, the system's store included.
         ssl.SSLError: a file or the data hold no certificate, or a broken one.
         TypeError: the purpose is not one of ``ssl.Purpose``.
         RuntimeError: Python's own OpenSSL cannot be reached (``backend()`` says why).
@@ -248,10 +246,13 @@ def create_default_context(
     # ssl knows its defaults, we do not repeat them. Naming any directory keeps it from parsing the
     # system's bundle; nothing of it reaches the fresh store that attaching installs.
     context = ssl.create_default_context(purpose, capath=os.devnull)
-    exactly = cafile is not None or capath is not None or cadata is not None
     if type(context) is not _Standard:
         raise RuntimeError(f"ssl.SSLContext was replaced by {type(context).__module__}")
-    _adopt(context, None if exactly else system_store())
-    if exactly:
+    named = cafile is not None or capath is not None or cadata is not None
+    if named and trust is None:
+        trust = TrustStore.none()
+    wants_system = trust is not None or not _is_server(context)
+    _adopt(context, _checked(trust), must_have_store=wants_system)
+    if named:
         context.load_verify_locations(cafile, capath, cadata)
     return context  # type: ignore[return-value]

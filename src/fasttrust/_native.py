@@ -11,6 +11,7 @@ import contextlib
 import ssl
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Any, NamedTuple, NewType, TypeGuard
 
 # By name, so that freezers (PyInstaller, cx_Freeze) find what the extension needs at run time.
@@ -43,18 +44,31 @@ class Verdict(NamedTuple):
     native_message: str | None
 
 
-def is_context(value: object) -> TypeGuard[_ssl._SSLContext]:
-    """Tell whether C may read the value as a context; a fake ``__class__`` does not help."""
-    return type.__subclasscheck__(_ssl._SSLContext, type(value))
-
-
 # typeshed knows _ssl's contexts, not its connections.
 _SSLSocket: type = vars(_ssl)["_SSLSocket"]
+_subclass = type.__subclasscheck__
+
+
+def is_context(value: object) -> TypeGuard[_ssl._SSLContext]:
+    """Tell whether C may read the value as a context; a fake ``__class__`` does not help."""
+    return _subclass(_ssl._SSLContext, type(value))
 
 
 def is_connection(value: object) -> bool:
     """Tell whether C may read the value as a connection (``_ssl._SSLSocket``)."""
-    return type.__subclasscheck__(_SSLSocket, type(value))
+    return _subclass(_SSLSocket, type(value))
+
+
+def _context_id(context: object) -> int:
+    if not is_context(context):
+        raise TypeError(f"not an ssl.SSLContext: {type(context).__name__!r}")
+    return id(context)
+
+
+def _connection_id(connection: object) -> int:
+    if not is_connection(connection):
+        raise TypeError(f"not a connection of Python's ssl: {type(connection).__name__!r}")
+    return id(connection)
 
 
 def check(ok: object, err: Any) -> None:
@@ -127,43 +141,129 @@ def openssl_version() -> str:
     return str(ffi.string(lib.ft_openssl_version()).decode("ascii", "replace"))
 
 
-def _trust(system: object | None, for_clients: bool, for_servers: bool) -> Any:
-    return ffi.new(
-        "ft_trust *",
-        {
-            "system": 0 if system is None else id(system),
-            "for_clients": for_clients,
-            "for_servers": for_servers,
-        },
-    )
+#: An immutable set of trust anchors.
+Index = NewType("Index", object)
+#: The system's anchors: an index that is replaced when the system's store changes.
+Source = NewType("Source", object)
+
+
+def index_from_pem(text: bytes) -> Index | None:
+    """Return the index of a text; None where its blocks are not all plainly certificates."""
+    err = ffi.new("ft_error *")
+    # from_buffer: the text is read in place, without the GIL.
+    index = lib.ft_index_from_pem(ffi.from_buffer(text), len(text), err)
+    return _index(index, err)
+
+
+def index_from_der(certificates: Sequence[bytes]) -> Index | None:
+    """Return the index of certificates in DER; None where one is not plainly a certificate."""
+    err = ffi.new("ft_error *")
+    lengths = ffi.new("size_t[]", [len(der) for der in certificates])
+    data = b"".join(certificates)
+    index = lib.ft_index_from_der(ffi.from_buffer(data), len(data), lengths, len(certificates), err)
+    return _index(index, err)
+
+
+def _index(index: Any, err: Any) -> Index | None:
+    if index == ffi.NULL and err.code == lib.FT_E_MALFORMED:
+        return None
+    check(index, err)
+    return Index(ffi.gc(index, lib.ft_index_free))
+
+
+def index_certificates(index: Index) -> list[bytes]:
+    """Return every anchor in DER."""
+    found = []
+    for place in range(lib.ft_index_len(index)):
+        der = lib.ft_index_der(index, place)
+        found.append(bytes(ffi.unpack(der.data, der.len)))
+    return found
+
+
+def index_len(index: Index) -> int:
+    """Return the number of anchors."""
+    return int(lib.ft_index_len(index))
+
+
+def index_name_hashes(index: Index) -> set[int]:
+    """Return the numbers that name the anchors' files in a hashed directory."""
+    open_library()
+    hashes = ffi.new("uint32_t[]", lib.ft_index_len(index))
+    lib.ft_index_name_hashes(index, hashes)
+    return set(hashes)
+
+
+def source_new(index: Index) -> Source:
+    """Return a source that begins with an index."""
+    err = ffi.new("ft_error *")
+    source = lib.ft_source_new(index, err)
+    check(source, err)
+    return Source(ffi.gc(source, lib.ft_source_free))
+
+
+def source_due(source: Source, now: int, period: int) -> bool:
+    """Tell one caller per period that the store is to be looked at again."""
+    return bool(lib.ft_source_due(source, now, period))
+
+
+def source_replace(source: Source, index: Index) -> None:
+    """Make an index the present one, under whatever uses the source."""
+    err = ffi.new("ft_error *")
+    check(lib.ft_source_replace(source, index, err), err)
 
 
 def context_attach(
-    context: _ssl._SSLContext, system: object | None, *, for_clients: bool, for_servers: bool
+    context: object,
+    indexes: Sequence[Index],
+    system: Source | None,
+    *,
+    for_servers: bool,
+    keep: bool,
 ) -> None:
-    """Give the context our verifier and a fresh store; ``system`` holds the system's anchors."""
+    """Give the context our verifier and a fresh store; see ``ft_context_attach``."""
     open_library()
     err = ffi.new("ft_error *")
-    check(lib.ft_context_attach(id(context), _trust(system, for_clients, for_servers), err), err)
+    array = ffi.new("ft_index *[]", list(indexes))
+    trust = ffi.new(
+        "ft_trust *",
+        {
+            "indexes": array,
+            "num_indexes": len(indexes),
+            "system": ffi.NULL if system is None else system,
+            "for_clients": True,
+            "for_servers": for_servers,
+        },
+    )
+    check(lib.ft_context_attach(_context_id(context), trust, keep, err), err)
 
 
-def context_trust(
-    context: _ssl._SSLContext, system: object | None, *, for_clients: bool, for_servers: bool
-) -> None:
-    """Change on which side of a connection the system's anchors count."""
+def context_add(context: object, index: Index) -> None:
+    """Add an index to what the context trusts."""
     err = ffi.new("ft_error *")
-    check(lib.ft_context_trust(id(context), _trust(system, for_clients, for_servers), err), err)
+    check(lib.ft_context_add(_context_id(context), index, err), err)
 
 
-def context_attached(context: _ssl._SSLContext) -> bool:
+def context_trust_system(context: object, system: Source) -> None:
+    """Make the system's anchors count on both sides of a connection."""
+    err = ffi.new("ft_error *")
+    check(lib.ft_context_trust_system(_context_id(context), system, True, True, err), err)
+
+
+def context_attached(context: object) -> bool:
     """Tell whether the context carries the verifier of this copy of the package."""
-    return _opened and bool(lib.ft_context_attached(id(context)))
+    return _opened and bool(lib.ft_context_attached(_context_id(context)))
+
+
+def connection_bind(connection: object, digest: bytes) -> None:
+    """Bind a new connection's sessions to what they are verified under, by a hash of 32 bytes."""
+    err = ffi.new("ft_error *")
+    check(lib.ft_connection_bind(_connection_id(connection), digest, err), err)
 
 
 def record_watch(connection: object) -> Record:
     """Return the record of a connection, which outlives it."""
     err = ffi.new("ft_error *")
-    record = lib.ft_record_watch(id(connection), err)
+    record = lib.ft_record_watch(_connection_id(connection), err)
     check(record, err)
     return Record(ffi.gc(record, lib.ft_record_free))
 
@@ -209,7 +309,7 @@ def connection_chain(connection: object, verified: bool) -> tuple[Chain | None, 
     """
     open_library()
     err = _new("ft_error *")
-    chain = _connection_chain(id(connection), verified, err)
+    chain = _connection_chain(_connection_id(connection), verified, err)
     if chain == _NULL:
         check(err.code == lib.FT_OK, err)
         return None, 0

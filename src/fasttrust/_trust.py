@@ -1,65 +1,161 @@
-"""What the machine trusts: the anchors of the system's store, read by ``ssl``'s own loader.
-
-They are read once per process while the store's file is unchanged, and stand behind every context
-that trusts the system; none of them is ever added to a context's own store.
-"""
+"""TrustStore: what is trusted, as a value."""
 
 from __future__ import annotations
 
-import _ssl
 import os
-import ssl
-import threading
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+
+from . import _anchors
+from ._anchors import Index
+from ._certificate import Certificate
+from ._system import NoStoreError, System, system
 
 
-class SystemStore(NamedTuple):
-    """The system's anchors as they were when they were read; never changed afterwards."""
+class TrustStore:
+    """An immutable set of trust anchors: the system's, some of your own, or both.
 
-    #: Holds the store that the C core asks. Nobody else ever sees it.
-    holder: _ssl._SSLContext
-    #: The CA certificates of the file in DER; those of a hashed directory cannot be listed.
-    certificates: tuple[bytes, ...]
-    #: How many certificates, CRLs and CA certificates the file holds.
-    stats: dict[str, int]
+    Made by the class methods and joined with ``|`` (after PEP 543). Sharing one between contexts
+    costs nothing: it is read once, and an anchor is parsed only when a handshake needs it.
 
-
-_lock = threading.Lock()
-_cached: tuple[object, SystemStore] | None = None
-
-
-def system_store() -> SystemStore:
-    """Return the system's anchors: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else OpenSSL's defaults.
-
-    Contexts made after a change of the file or of the environment see the change.
+    ``len()`` and iteration answer from what the store holds at that moment.
     """
-    global _cached  # noqa: PLW0603 - the process's one copy of the system's anchors
-    key = _signature()
-    with _lock:
-        if _cached is None or _cached[0] != key:
-            holder = _ssl._SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            holder.set_default_verify_paths()
-            # Listed now: Python before 3.13 walks a store without its lock, and look-ups in a
-            # hashed directory may add to it at any time.
-            _cached = (
-                key,
-                SystemStore(
-                    holder, tuple(holder.get_ca_certs(True)), dict(holder.cert_store_stats())
-                ),
-            )
-        return _cached[1]
 
+    __slots__ = ("_fallback", "_indexes", "_system")
 
-def _signature() -> object:
-    file_variable, file, directory_variable, directory = _ssl.get_default_verify_paths()
-    file = os.environ.get(file_variable, file)
-    directory = os.environ.get(directory_variable, directory)
-    try:
-        status = os.stat(file)
-    except OSError:
-        return file, directory, None
-    return (
-        file,
-        directory,
-        (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns),
-    )
+    _indexes: tuple[Index, ...]
+    _system: bool
+    _fallback: TrustStore | None
+
+    def __new__(cls) -> TrustStore:
+        raise TypeError(
+            "use TrustStore.system(), from_pem_file(), from_pem(), from_der() or none()"
+        )
+
+    @classmethod
+    def _make(
+        cls, indexes: Iterable[Index], system: bool = False, fallback: TrustStore | None = None
+    ) -> TrustStore:
+        store = object.__new__(cls)
+        # Equal contents are one index: the order in which they came does not matter.
+        store._indexes = tuple({index.digest: index for index in indexes if len(index)}.values())
+        store._system = system
+        store._fallback = fallback
+        return store
+
+    @classmethod
+    def system(cls, *, fallback: TrustStore | None = None) -> TrustStore:
+        """Return the system's store, whatever it holds at the time of each handshake.
+
+        Args:
+            fallback: used only where the machine has no store at all.
+        """
+        if fallback is not None and not isinstance(fallback, TrustStore):
+            raise TypeError(f"fallback is not a TrustStore: {type(fallback).__name__!r}")
+        return cls._make((), system=True, fallback=fallback)
+
+    @classmethod
+    def none(cls) -> TrustStore:
+        """Return the store that trusts nobody."""
+        return cls._make(())
+
+    @classmethod
+    def from_pem_file(cls, path: str | os.PathLike[str]) -> TrustStore:
+        """Return the certificates of a file in PEM, as it is now.
+
+        Raises:
+            OSError: it cannot be read.
+            ssl.SSLError: it holds no certificate, or a broken one.
+            ValueError: it holds more than certificates; ``load_verify_locations()`` takes CRLs and
+                ``TRUSTED CERTIFICATE`` blocks.
+        """
+        path = os.fspath(path)
+        index = _anchors.from_file(path)
+        if index is None or len(index) == 0:
+            scratch = _anchors.scratch()
+            scratch.load_verify_locations(path)
+            raise ValueError(f"the file holds more than certificates: {path}")
+        return cls._make([index])
+
+    @classmethod
+    def from_pem(cls, text: str | bytes) -> TrustStore:
+        """Return the certificates of a text in PEM.
+
+        Raises:
+            ssl.SSLError: it holds no certificate, or a broken one.
+            ValueError: it is not ASCII, or holds more than certificates.
+        """
+        data = text.encode("ascii") if isinstance(text, str) else bytes(text)
+        index = _anchors.from_pem(data)
+        if index is None or len(index) == 0:
+            _anchors.scratch().load_verify_locations(None, None, data.decode("ascii"))
+            raise ValueError("the text holds more than certificates")
+        return cls._make([index])
+
+    @classmethod
+    def from_der(cls, certificates: Iterable[bytes | Certificate]) -> TrustStore:
+        """Return certificates, each in DER.
+
+        Raises:
+            ValueError: one is malformed.
+        """
+        if isinstance(certificates, (bytes, bytearray, memoryview)):
+            raise TypeError("expected a list of certificates, not one")
+        ders = [bytes(Certificate(bytes(certificate))) for certificate in certificates]
+        index = _anchors.from_der(ders)
+        if index is None:
+            raise ValueError("a certificate is not in DER")
+        return cls._make([index])
+
+    def __or__(self, other: object) -> TrustStore:
+        if not isinstance(other, TrustStore):
+            return NotImplemented
+        if self._system and other._system and self._fallback != other._fallback:
+            raise ValueError("the two stores have different fallbacks for the system")
+        return self._make(
+            (*self._indexes, *other._indexes),
+            self._system or other._system,
+            self._fallback or other._fallback,
+        )
+
+    def _resolve(self) -> tuple[list[Index], System | None]:
+        """Return what to give a context now."""
+        indexes = list(self._indexes)
+        if not self._system:
+            return indexes, None
+        the_system = system()
+        if self._fallback is not None and isinstance(the_system.problem, NoStoreError):
+            more, nested = self._fallback._resolve()
+            return indexes + more, nested
+        return indexes, the_system
+
+    def _certificates(self) -> list[bytes]:
+        indexes, the_system = self._resolve()
+        if the_system is not None:
+            indexes.append(the_system.index)
+        return list(dict.fromkeys(der for index in indexes for der in index.certificates()))
+
+    def __len__(self) -> int:
+        return len(self._certificates())
+
+    def __bool__(self) -> bool:
+        return True  # a store is an answer, even the one that trusts nobody
+
+    def __iter__(self) -> Iterator[Certificate]:
+        return iter([Certificate(der) for der in self._certificates()])
+
+    def _value(self) -> object:
+        return frozenset(index.digest for index in self._indexes), self._system, self._fallback
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TrustStore):
+            return NotImplemented
+        return self._value() == other._value()
+
+    def __hash__(self) -> int:
+        return hash(self._value())
+
+    def __repr__(self) -> str:
+        parts = [f"{len(index)} certificates" for index in self._indexes]
+        if self._system:
+            parts.insert(0, "the system")
+        return f"<fasttrust.TrustStore: {' | '.join(parts) or 'nothing'}>"

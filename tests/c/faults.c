@@ -48,9 +48,11 @@ static bool fails_in_openssl(void)
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t num, size_t size);
+void *__real_realloc(void *block, size_t size);
 char *__real_strdup(const char *text);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t num, size_t size);
+void *__wrap_realloc(void *block, size_t size);
 char *__wrap_strdup(const char *text);
 
 void *__wrap_malloc(size_t size)
@@ -61,6 +63,11 @@ void *__wrap_malloc(size_t size)
 void *__wrap_calloc(size_t num, size_t size)
 {
     return fails() ? NULL : __real_calloc(num, size);
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+    return fails() ? NULL : __real_realloc(block, size);
 }
 
 char *__wrap_strdup(const char *text)
@@ -79,6 +86,8 @@ char *__wrap_strdup(const char *text)
     FAULTY(SSL_CTX *, SSL_CTX_new, (const SSL_METHOD *a), (a), NULL) \
     FAULTY(int, SSL_CTX_set_ex_data, (SSL_CTX *a, int b, void *c), (a, b, c), 0) \
     FAULTY(int, SSL_set_ex_data, (SSL *a, int b, void *c), (a, b, c), 0) \
+    FAULTY(int, SSL_set_session_id_context, (SSL *a, const unsigned char *b, unsigned int c), (a, b, c), 0) \
+    FAULTY(int, SSL_set_session, (SSL *a, SSL_SESSION *b), (a, b), 0) \
     FAULTY(ft_x509s *, SSL_get_peer_cert_chain, (const SSL *a), (a), NULL) \
     FAULTY(ft_x509s *, SSL_get0_verified_chain, (const SSL *a), (a), NULL) \
     FAULTY(int, CRYPTO_get_ex_new_index, (int a, long b, void *c, ft_ex_new_fn d, ft_ex_dup_fn e, ft_ex_free_fn f), (a, b, c, d, e, f), -1) \
@@ -86,6 +95,8 @@ char *__wrap_strdup(const char *text)
     FAULTY(int, OPENSSL_sk_push, (OPENSSL_STACK *a, const void *b), (a, b), 0) \
     FAULTY(int, X509_cmp_time, (const ASN1_TIME *a, time_t *b), (a, b), 0) \
     FAULTY(int, i2d_X509, (const X509 *a, unsigned char **b), (a, b), -1) \
+    FAULTY(X509 *, d2i_X509, (X509 **a, const unsigned char **b, long c), (a, b, c), NULL) \
+    FAULTY(X509_NAME *, d2i_X509_NAME, (X509_NAME **a, const unsigned char **b, long c), (a, b, c), NULL) \
     FAULTY(X509_STORE *, X509_STORE_new, (void), (), NULL) \
     FAULTY(int, X509_STORE_add_cert, (X509_STORE *a, X509 *b), (a, b), 0) \
     FAULTY(int, X509_STORE_add_crl, (X509_STORE *a, X509_CRL *b), (a, b), 0) \

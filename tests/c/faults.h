@@ -2,8 +2,8 @@
 #define FASTTRUST_TESTS_FAULTS_H
 
 /*
- * One call after another fails: every malloc, calloc and strdup of the core (--wrap), and every
- * function of OpenSSL that the core calls and that can fail (its table is filled by a dlsym of
+ * One call after another fails: every malloc, calloc, realloc and strdup of the core (--wrap), and
+ * every function of OpenSSL that the core calls and that can fail (its table is filled by a dlsym of
  * ours). A failing function of OpenSSL leaves an error on the queue, as the real ones do.
  */
 

@@ -174,14 +174,53 @@ ft_specimen lab_specimen(const fake_context *context, const fake_connection *con
     return specimen;
 }
 
-void lab_attach(const fake_context *context, const fake_context *system, bool for_clients,
+/* ---- trust ------------------------------------------------------------------------------- */
+
+ft_index *lab_index(const identity *const *anchors, size_t num_anchors)
+{
+    unsigned char *ders = NULL;
+    size_t lens[8];
+    size_t len = 0;
+    ft_error err = {0};
+
+    CHECK(num_anchors <= sizeof lens / sizeof lens[0]);
+    for (size_t i = 0; i < num_anchors; i++) {
+        int one = i2d_X509(anchors[i]->cert, NULL);
+        CHECK(one > 0);
+        lens[i] = (size_t)one;
+        len += lens[i];
+    }
+    ders = malloc(len + 1);
+    CHECK(ders != NULL);
+    unsigned char *end = ders;
+    for (size_t i = 0; i < num_anchors; i++) {
+        CHECK(i2d_X509(anchors[i]->cert, &end) > 0);
+    }
+    ft_index *index = ft_index_from_der((const char *)ders, len, lens, num_anchors, &err);
+    CHECK(index != NULL && err.code == FT_OK);
+    free(ders);
+    return index;
+}
+
+ft_source *lab_system(const identity *anchor)
+{
+    ft_index *index = lab_index(&anchor, anchor == NULL ? 0 : 1);
+    ft_error err = {0};
+    ft_source *system = ft_source_new(index, &err);
+
+    CHECK(system != NULL && err.code == FT_OK);
+    ft_index_free(index);
+    return system;
+}
+
+void lab_attach(const fake_context *context, ft_source *system, bool for_clients,
                 bool for_servers)
 {
-    ft_trust trust = {(uintptr_t)system, for_clients, for_servers};
+    ft_trust trust = {NULL, 0, system, for_clients, for_servers};
     ft_error err = {0};
 
     CHECK(ERR_peek_error() == 0);
-    CHECK(ft_context_attach((uintptr_t)context, &trust, &err));
+    CHECK(ft_context_attach((uintptr_t)context, &trust, true, &err));
     CHECK(err.code == FT_OK);
     CHECK(ERR_peek_error() == 0);
     CHECK(ft_context_attached((uintptr_t)context));

@@ -71,8 +71,19 @@ void lab_connection_free(fake_connection *connection);
 
 ft_specimen lab_specimen(const fake_context *context, const fake_connection *connection);
 
-/* lab_attach is ft_context_attach, which must succeed and leave the error queue alone. */
-void lab_attach(const fake_context *context, const fake_context *system, bool for_clients,
+/* ---- trust ------------------------------------------------------------------------------- */
+
+/* lab_index holds the anchors, in their order; owned, ft_index_free. */
+ft_index *lab_index(const identity *const *anchors, size_t num_anchors);
+
+/* lab_system is a system's store of one anchor, of none for NULL; owned, ft_source_free. */
+ft_source *lab_system(const identity *anchor);
+
+/*
+ * lab_attach is ft_context_attach with what the context holds, which must succeed and leave the
+ * error queue alone.
+ */
+void lab_attach(const fake_context *context, ft_source *system, bool for_clients,
                 bool for_servers);
 
 /* ---- handshakes -------------------------------------------------------------------------- */

@@ -22,15 +22,12 @@ pair make_pair(bool judge_is_server, int anchors, bool for_clients, bool for_ser
     const identity *shown = judge_is_server ? &lab.client : &lab.server;
     const identity *other = judge_is_server ? &lab.other_client : &lab.other_server;
 
-    made.system = lab_context(false, NULL, NULL);
+    made.system = lab_system((anchors & SYSTEM) != 0 ? &lab.root : NULL);
     made.judge_context = judge_is_server ? lab_context(true, &lab.server, &lab.middle)
                                          : lab_context(false, NULL, NULL);
     made.shown_context = other_peer ? lab_context(!judge_is_server, other, NULL)
                                     : lab_context(!judge_is_server, shown, &lab.middle);
     SSL_CTX_set_verify(made.shown_context->ctx, SSL_VERIFY_NONE, NULL);
-    if ((anchors & SYSTEM) != 0) {
-        lab_trusts(made.system, &lab.root);
-    }
     if ((anchors & OWN) != 0) {
         lab_trusts(made.judge_context, &lab.root);
     }
@@ -64,7 +61,7 @@ void free_pair(pair *pair)
     disconnect_pair(pair);
     lab_context_free(pair->judge_context);
     lab_context_free(pair->shown_context);
-    lab_context_free(pair->system);
+    ft_source_free(pair->system);
 }
 
 ft_chain *chain_of(const fake_connection *connection, bool verified)

@@ -9,7 +9,8 @@
 enum { NONE = 0, OWN = 1, SYSTEM = 2, BOTH = OWN | SYSTEM };
 
 typedef struct pair {
-    fake_context *judge_context, *shown_context, *system;
+    fake_context *judge_context, *shown_context;
+    ft_source *system;
     fake_connection *judge, *shown;
     const fake_connection *client, *server;
 } pair;

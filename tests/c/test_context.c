@@ -39,17 +39,9 @@ static bool holds(const fake_context *context, const identity *anchor)
     return false;
 }
 
-static fake_context *make_system(void)
-{
-    fake_context *system = lab_context(false, NULL, NULL);
-
-    lab_trusts(system, &lab.root);
-    return system;
-}
-
 static void an_empty_context_stays_empty(void)
 {
-    fake_context *system = make_system();
+    ft_source *system = lab_system(&lab.root);
     fake_context *context = lab_context(false, NULL, NULL);
     X509_STORE *old = SSL_CTX_get_cert_store(context->ctx);
 
@@ -57,16 +49,14 @@ static void an_empty_context_stays_empty(void)
     lab_attach(context, system, true, false);
     CHECK(SSL_CTX_get_cert_store(context->ctx) != old);
     CHECK(contents_of(context).num_certs == 0 && contents_of(context).num_crls == 0);
-    CHECK(contents_of(system).num_certs == 1);
-    CHECK(!ft_context_attached((uintptr_t)system));
     lab_context_free(context);
-    lab_context_free(system);
+    ft_source_free(system);
 }
 
 /* Two CAs of one name and two keys: only the very certificate of the system is left out. */
 static void own_certificates_and_crls_are_kept(void)
 {
-    fake_context *system = make_system();
+    ft_source *system = lab_system(&lab.root);
     fake_context *context = lab_context(false, NULL, NULL);
     identity namesake = lab_cert("root", NULL, true);
     X509_STORE *store = SSL_CTX_get_cert_store(context->ctx);
@@ -89,7 +79,7 @@ static void own_certificates_and_crls_are_kept(void)
     CHECK(contents_of(context).num_certs == 2);
     lab_context_free(context);
     lab_identity_free(&namesake);
-    lab_context_free(system);
+    ft_source_free(system);
 }
 
 static void settings_of_the_store_are_kept(void)
@@ -109,7 +99,7 @@ static void settings_of_the_store_are_kept(void)
 
 static void attaching_again_keeps_everything(void)
 {
-    fake_context *system = make_system();
+    ft_source *system = lab_system(&lab.root);
     fake_context *context = lab_context(false, NULL, NULL);
 
     lab_trusts(context, &lab.other_root);
@@ -127,7 +117,7 @@ static void attaching_again_keeps_everything(void)
     lab_attach(context, system, true, false);
     CHECK(contents_of(context).num_certs == 1 && !holds(context, &lab.root));
     lab_context_free(context);
-    lab_context_free(system);
+    ft_source_free(system);
 }
 
 /* A handshake that began before points at the old store without a reference. */
@@ -149,7 +139,7 @@ static void the_old_store_outlives_its_replacement(void)
 /* Trust is the SSL_CTX's: a connection keeps it alive, whatever became of the Python objects. */
 static void trust_outlives_the_objects(void)
 {
-    fake_context *system = make_system();
+    ft_source *system = lab_system(&lab.root);
     fake_context *context = lab_context(false, NULL, NULL);
     fake_context *peer = lab_context(true, &lab.server, &lab.middle);
 
@@ -158,7 +148,7 @@ static void trust_outlives_the_objects(void)
     fake_connection *client = lab_connection(context, false);
     fake_connection *server = lab_connection(peer, true);
     lab_context_free(context);
-    lab_context_free(system);
+    ft_source_free(system);
     lab_join(client, server);
     outcome end = lab_shake(client, server);
     CHECK(end.client_done && end.server_done);
@@ -169,7 +159,7 @@ static void trust_outlives_the_objects(void)
 
 static void thousands_leave_nothing(void)
 {
-    fake_context *system = make_system();
+    ft_source *system = lab_system(&lab.root);
 
     for (int i = 0; i < 3000; i++) {
         fake_context *context = lab_context(false, NULL, NULL);
@@ -181,7 +171,7 @@ static void thousands_leave_nothing(void)
         }
         lab_context_free(context);
     }
-    lab_context_free(system);
+    ft_source_free(system);
 }
 
 static void misuse_is_named(void)
@@ -189,20 +179,23 @@ static void misuse_is_named(void)
     fake_context hollow = {{NULL, NULL}, NULL, {NULL}};
     fake_context *context = lab_context(false, NULL, NULL);
     X509_STORE *store = SSL_CTX_get_cert_store(context->ctx);
-    ft_trust none = {0, false, false};
-    ft_trust broken = {(uintptr_t)&hollow, true, true};
+    ft_index *index = lab_index(NULL, 0);
+    ft_trust none = {0};
     ft_error err = {0};
 
-    CHECK(!ft_context_attach((uintptr_t)&hollow, &none, &err) && err.code == FT_E_MISUSE);
-    err = (ft_error){0};
-    CHECK(!ft_context_attach((uintptr_t)context, &broken, &err) && err.code == FT_E_MISUSE);
+    CHECK(!ft_context_attach((uintptr_t)&hollow, &none, true, &err) && err.code == FT_E_MISUSE);
     CHECK(SSL_CTX_get_cert_store(context->ctx) == store);
     CHECK(!ft_context_attached((uintptr_t)&hollow) && !ft_context_attached((uintptr_t)context));
-    err = (ft_error){0};
-    CHECK(!ft_context_trust((uintptr_t)&hollow, &none, &err) && err.code == FT_E_MISUSE);
-    err = (ft_error){0};
-    CHECK(!ft_context_trust((uintptr_t)context, &none, &err) && err.code == FT_E_MISUSE);
+    for (int i = 0; i < 2; i++) { // never initialised, and not one of ours
+        uintptr_t wrong = i == 0 ? (uintptr_t)&hollow : (uintptr_t)context;
+        err = (ft_error){0};
+        CHECK(!ft_context_add(wrong, index, &err) && err.code == FT_E_MISUSE);
+        err = (ft_error){0};
+        CHECK(!ft_context_trust_system(wrong, NULL, true, true, &err));
+        CHECK(err.code == FT_E_MISUSE);
+    }
     CHECK(err.message[0] != '\0' && ERR_peek_error() == 0);
+    ft_index_free(index);
     lab_context_free(context);
 }
 

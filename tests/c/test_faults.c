@@ -109,18 +109,17 @@ static bool holds(const fake_context *context, const X509 *anchor)
 /* All or nothing: attached with a store free of the system's, or as it was, and the error says so. */
 static bool attach_with_fault(int number)
 {
-    fake_context *system = lab_context(false, NULL, NULL);
+    ft_source *system = lab_system(&lab.root);
     fake_context *context = lab_context(true, &lab.server, &lab.middle);
-    ft_trust trust = {(uintptr_t)system, true, false};
+    ft_trust trust = {.system = system, .for_clients = true};
     ft_error err = {0};
 
-    lab_trusts(system, &lab.root);
     lab_trusts(context, &lab.root);
     lab_trusts(context, &lab.other_root);
     X509_STORE *old = SSL_CTX_get_cert_store(context->ctx);
     CHECK(X509_STORE_add_crl(old, lab.crl) == 1);
     fault_arm(number);
-    bool ok = ft_context_attach((uintptr_t)context, &trust, &err);
+    bool ok = ft_context_attach((uintptr_t)context, &trust, true, &err);
     bool failed = fault_disarm();
     CHECK(ERR_peek_error() == 0);
     CHECK(ok == (err.code == FT_OK));
@@ -136,14 +135,14 @@ static bool attach_with_fault(int number)
     X509_STORE *first = SSL_CTX_get_cert_store(context->ctx);
     err = (ft_error){0};
     fault_arm(number);
-    ok = ft_context_attach((uintptr_t)context, &trust, &err);
+    ok = ft_context_attach((uintptr_t)context, &trust, true, &err);
     failed = fault_disarm() || failed;
     CHECK(ERR_peek_error() == 0 && ok == (err.code == FT_OK));
     CHECK(ft_context_attached((uintptr_t)context));
     CHECK(ok == (SSL_CTX_get_cert_store(context->ctx) != first));
     CHECK(!holds(context, lab.root.cert) && holds(context, lab.other_root.cert));
     lab_context_free(context);
-    lab_context_free(system);
+    ft_source_free(system);
     return failed;
 }
 
@@ -155,11 +154,10 @@ static void a_failure_while_attaching(void)
 static bool change_with_fault(int number)
 {
     pair pair = make_pair(true, SYSTEM, true, false, false);
-    ft_trust everywhere = {(uintptr_t)pair.system, true, true};
     ft_error err = {0};
 
     fault_arm(number);
-    bool ok = ft_context_trust((uintptr_t)pair.judge_context, &everywhere, &err);
+    bool ok = ft_context_trust_system((uintptr_t)pair.judge_context, pair.system, true, true, &err);
     bool failed = fault_disarm();
     CHECK(ERR_peek_error() == 0 && ok == (err.code == FT_OK));
     connect_pair(&pair, true);

@@ -155,15 +155,14 @@ static void trust_can_be_changed(void)
 
     for (int i = 0; i < 6; i++) {
         bool counts = i % 2 == 1;
-        ft_trust trust = {(uintptr_t)pair.system, true, counts};
-        CHECK(ft_context_trust((uintptr_t)pair.judge_context, &trust, &err));
+        CHECK(ft_context_trust_system((uintptr_t)pair.judge_context, pair.system, true, counts,
+                                      &err));
         connect_pair(&pair, true);
         outcome end = lab_shake(pair.client, pair.server);
         CHECK(end.server_done == counts);
         disconnect_pair(&pair);
     }
-    ft_trust nothing = {0, true, true};
-    CHECK(ft_context_trust((uintptr_t)pair.judge_context, &nothing, &err));
+    CHECK(ft_context_trust_system((uintptr_t)pair.judge_context, NULL, true, true, &err));
     connect_pair(&pair, true);
     CHECK(!lab_shake(pair.client, pair.server).server_done);
     CHECK(err.code == FT_OK && ERR_peek_error() == 0);

@@ -186,23 +186,21 @@ static void *shake_hands(void *arg)
 static void one_context_serves_many_threads(void)
 {
     pthread_t threads[NUM_READERS];
-    fake_context *system = lab_context(false, NULL, NULL);
+    ft_source *system = lab_system(&lab.root);
     ft_error err = {0};
 
-    lab_trusts(system, &lab.root);
     shared_client = lab_context(false, NULL, NULL);
     shared_server = lab_context(true, &lab.server, &lab.middle);
     SSL_CTX_set_verify(shared_server->ctx, SSL_VERIFY_NONE, NULL);
     lab_attach(shared_client, system, true, false);
     start(threads, shake_hands);
     for (int i = 0; i < 200; i++) {
-        ft_trust trust = {(uintptr_t)system, true, i % 2 == 0};
-        CHECK(ft_context_trust((uintptr_t)shared_client, &trust, &err));
+        CHECK(ft_context_trust_system((uintptr_t)shared_client, system, true, i % 2 == 0, &err));
     }
     finish(threads);
     lab_context_free(shared_client);
     lab_context_free(shared_server);
-    lab_context_free(system);
+    ft_source_free(system);
 }
 
 int main(void)

@@ -15,7 +15,7 @@ static void a_foreign_context_stays_plain(void)
 
         SSL_CTX_set_verify(server_context->ctx, SSL_VERIFY_NONE, NULL);
         SSL_CTX_set_cert_verify_callback(client_context->ctx, ft_verify_callback, NULL);
-        SSL_CTX_set_info_callback(client_context->ctx, ft_verify_finished);
+        SSL_CTX_set_info_callback(client_context->ctx, ft_verify_watch);
         if (i == 1) {
             lab_trusts(client_context, &lab.root);
         }

@@ -1,0 +1,65 @@
+/*
+ * A session is worth what it was verified under. Resuming one runs no verification, so each
+ * connection carries, as OpenSSL's session id context, a hash of all that its verdict rests on; a
+ * session keeps the hash of the connection that made it, through tickets and copies, and OpenSSL
+ * itself refuses to resume it under another.
+ */
+
+#include "ossl.h"
+
+#include <string.h>
+
+static bool is_bound(const SSL_SESSION *session, const unsigned char *hash)
+{
+    unsigned int len = 0;
+    const unsigned char *context = ft_ossl()->SSL_SESSION_get0_id_context(session, &len);
+
+    return len == FT_SESSION_CONTEXT_LEN && memcmp(context, hash, len) == 0;
+}
+
+static bool bind(SSL *ssl, const unsigned char *hash, ft_error *err)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+
+    if (ossl->SSL_set_session_id_context(ssl, hash, FT_SESSION_CONTEXT_LEN) != 1) {
+        ft_error_set(err, FT_E_FOREIGN, "SSL_set_session_id_context", "OpenSSL kept no context");
+        return false;
+    }
+    // The connection's own, so that it sees an SNI callback hand the connection to any context.
+    ossl->SSL_set_info_callback(ssl, ft_verify_watch);
+    const SSL_SESSION *offered = ossl->SSL_get_session(ssl);
+    if (offered != NULL && !is_bound(offered, hash) && ossl->SSL_set_session(ssl, NULL) != 1) {
+        ft_error_set(err, FT_E_FOREIGN, "SSL_set_session", "OpenSSL kept a session");
+        return false;
+    }
+    return true;
+}
+
+bool ft_connection_bind(uintptr_t connection, const char *hash, ft_error *err)
+{
+    SSL *ssl = ft_pyssl_connection(connection, err);
+
+    if (ssl == NULL) {
+        return false;
+    }
+    (void)ft_ossl()->ERR_set_mark();
+    bool ok = bind(ssl, (const unsigned char *)hash, err);
+    (void)ft_ossl()->ERR_pop_to_mark();
+    return ok;
+}
+
+/*
+ * An SNI callback switched the connection to a context that trusts others. The session, which is new
+ * and nobody else's yet, carries the hash of the first one, under which it is not verified: it gets
+ * one that no connection has.
+ */
+void ft_session_unbind(const SSL *ssl)
+{
+    static const unsigned char nobody[FT_SESSION_CONTEXT_LEN] = "fasttrust: switched by SNI";
+    SSL_SESSION *session = ft_ossl()->SSL_get_session(ssl);
+
+    if (session != NULL) {
+        // Fails only for more than 32 bytes.
+        (void)ft_ossl()->SSL_SESSION_set1_id_context(session, nobody, sizeof nobody);
+    }
+}

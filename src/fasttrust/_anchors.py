@@ -1,0 +1,181 @@
+"""From files and data to indexes of trust anchors: read once per process while unchanged.
+
+An index holds certificates and nothing else. Whatever is not plainly that (a CRL, a ``TRUSTED
+CERTIFICATE``, a key, a defect) is left to ``ssl``'s own loader, with its meaning and its errors.
+"""
+
+from __future__ import annotations
+
+import _ssl
+import contextlib
+import hashlib
+import os
+import ssl
+import weakref
+
+from . import _native
+
+#: How many files are remembered; beyond that all are forgotten, and read again when asked for.
+_MOST_FILES = 64
+#: How often a file that changes under our eyes is read again before that is an error.
+_MOST_READS = 5
+
+Signature = tuple[int, int, int, int, int]
+
+
+class Index:
+    """Trust anchors, with a name that two equal contents share.
+
+    Attributes:
+        handle: for the C core.
+        digest: SHA-256 of the content.
+    """
+
+    __slots__ = ("__weakref__", "digest", "handle")
+
+    def __init__(self, handle: _native.Index, digest: bytes) -> None:
+        self.handle = handle
+        self.digest = digest
+
+    def __len__(self) -> int:
+        return _native.index_len(self.handle)
+
+    def certificates(self) -> list[bytes]:
+        """Return every anchor in DER."""
+        return _native.index_certificates(self.handle)
+
+
+# Every access below is one operation of a dictionary, so that no lock is needed: a fork could leave
+# one locked for good. Two threads may read a file at once; the loser's index is let go.
+_by_digest: weakref.WeakValueDictionary[bytes, Index] = weakref.WeakValueDictionary()
+_by_path: dict[str, tuple[Signature, Index | None]] = {}
+
+
+def signature(status: os.stat_result) -> Signature:
+    """Return what changes whenever a file does."""
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def read_file(path: str) -> tuple[bytes, Signature]:
+    """Return a file's content and its signature, which agree.
+
+    Raises:
+        OSError: it cannot be read, or never stands still.
+    """
+    for _ in range(_MOST_READS):
+        with open(path, "rb", buffering=0) as file:
+            before = signature(os.fstat(file.fileno()))
+            content = file.read(before[2] + 1) if before[2] else file.readall()
+            if signature(os.fstat(file.fileno())) == before:
+                return content, before
+    raise OSError(f"the file changes while it is read: {path}")
+
+
+def from_pem(text: bytes) -> Index | None:
+    """Return the index of a text in PEM; None where it is not certificates alone."""
+    digest = hashlib.sha256(b"pem" + text).digest()
+    known = _by_digest.get(digest)
+    if known is not None:
+        return known
+    handle = _native.index_from_pem(text)
+    return None if handle is None else _remember(Index(handle, digest))
+
+
+def from_der(certificates: list[bytes]) -> Index | None:
+    """Return the index of certificates; None where one has not the form of a certificate."""
+    digest = hashlib.sha256(b"der")
+    for der in certificates:
+        digest.update(hashlib.sha256(der).digest())
+    handle = _native.index_from_der(certificates)
+    return None if handle is None else _remember(Index(handle, digest.digest()))
+
+
+def _remember(index: Index) -> Index:
+    return _by_digest.setdefault(index.digest, index)
+
+
+def from_file(path: str) -> Index | None:
+    """Return the index of a file in PEM; None where it is not certificates alone.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    now = signature(os.stat(path))
+    known = _by_path.get(path)
+    if known is not None and known[0] == now:
+        return known[1]
+    content, read = read_file(path)
+    index = from_pem(content)
+    if len(_by_path) >= _MOST_FILES:
+        _by_path.clear()
+    _by_path[path] = (read, index)
+    return index
+
+
+def index_of_file(path: object) -> Index | None:
+    """Return the index of whatever ``ssl`` would take as ``cafile``; None where that is ssl's."""
+    try:
+        index = from_file(os.fsdecode(path))  # type: ignore[arg-type]
+    except (OSError, TypeError, ValueError):
+        return None  # ssl raises what it always raised
+    return index if index is not None and len(index) else None
+
+
+def index_of_data(data: object) -> Index | None:
+    """Return the index of whatever ``ssl`` would take as ``cadata``; None where that is ssl's."""
+    if isinstance(data, str):
+        index = from_pem(data.encode("ascii")) if data.isascii() else None
+    else:
+        try:
+            certificates = _split(bytes(memoryview(data)))  # type: ignore[arg-type]
+        except TypeError:
+            return None
+        index = None if certificates is None else from_der(certificates)
+    return index if index is not None and len(index) else None
+
+
+def _split(data: bytes) -> list[bytes] | None:
+    """Split certificates in DER, one behind the other; None where it is not plainly that."""
+    found = []
+    start = 0
+    while start < len(data):
+        header = data[start : start + 6]
+        if len(header) < 2 or header[0] != 0x30:
+            return None
+        size = header[1]
+        begin = 2
+        if size >= 0x80:
+            begin += size & 0x7F
+            size = int.from_bytes(header[2:begin], "big")
+        end = start + begin + size
+        if begin > 6 or end > len(data):
+            return None
+        found.append(data[start:end])
+        start = end
+    return found
+
+
+def scratch() -> _ssl._SSLContext:
+    """Return a context whose store is nobody's, to ask ``ssl``'s own loader."""
+    return _ssl._SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def as_ssl_loads(certificates: list[bytes]) -> _ssl._SSLContext:
+    """Return a scratch context with those of the certificates that ``ssl`` accepts."""
+    loaded = scratch()
+    try:
+        if certificates:
+            loaded.load_verify_locations(None, None, b"".join(certificates))
+    except ssl.SSLError:
+        # One of them has a defect that its frame does not show: that one is as good as absent.
+        loaded = scratch()
+        for der in certificates:
+            with contextlib.suppress(ssl.SSLError):
+                loaded.load_verify_locations(None, None, der)
+    return loaded

@@ -1,0 +1,265 @@
+"""The system's store: where it is, what it holds, and whether it has changed.
+
+The environment is read when a context asks for the system, never at import. A file of roots and a
+hashed directory count together, as OpenSSL has it; what a change of either means for contexts that
+exist is decided here, by whichever connection comes next.
+"""
+
+from __future__ import annotations
+
+import _ssl
+import logging
+import os
+import re
+import ssl
+import time
+
+from . import _anchors, _native
+from ._anchors import Index
+
+#: How long the store is taken to be unchanged, in nanoseconds.
+PERIOD = 2_000_000_000
+
+_log = logging.getLogger(__package__)
+
+# Where distributions keep the bundle for TLS servers, where OpenSSL's own default holds nothing: a
+# wheel may bring an OpenSSL that was built for another system.
+FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Gentoo, Arch, SmartOS
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL 7 and later
+    "/etc/pki/tls/certs/ca-bundle.crt",  # older Fedora, RHEL 6
+    "/etc/pki/tls/cert.pem",
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # Alpine, OpenBSD, OpenWRT, FreeBSD
+    "/etc/pki/tls/cacert.pem",  # OpenELEC
+    "/opt/etc/ssl/certs/ca-certificates.crt",  # Entware
+    "/usr/local/etc/ssl/cert.pem",  # FreeBSD, DragonFly
+    "/usr/local/share/certs/ca-root-nss.crt",
+    "/etc/openssl/certs/ca-certificates.crt",  # NetBSD
+    "/etc/certs/ca-certificates.crt",  # Solaris, illumos
+    "/etc/ssl/cacert.pem",
+    "/var/ssl/certs/ca-bundle.crt",  # AIX
+    "/data/data/com.termux/files/usr/etc/tls/cert.pem",  # Termux
+    "/boot/system/data/ssl/CARootCertificates.pem",  # Haiku
+)
+DIRECTORIES = (
+    "/etc/ssl/certs",
+    "/etc/pki/tls/certs",
+    "/usr/local/share/certs",
+    "/etc/openssl/certs",
+    "/etc/certs/CA",
+    "/var/ssl/certs",
+    "/system/etc/security/cacerts",  # Android
+)
+
+# The name of a certificate in a hashed directory (OpenSSL's c_rehash); CRLs have an r.
+_HASHED = re.compile(r"([0-9a-fA-F]{8})\.[0-9]+")
+
+
+class NoStoreError(FileNotFoundError):
+    """The machine has no store of trusted roots anywhere."""
+
+
+class Places:
+    """Where the system's store is, and who said so."""
+
+    def __init__(self, file: str | None, directories: list[str], said: str) -> None:
+        self.file = file
+        self.directories = directories
+        self.said = said
+
+    def signature(self) -> object:
+        """Return what changes whenever the store does."""
+        paths = ([self.file] if self.file is not None else []) + self.directories
+        return tuple((path, _signature(path)) for path in paths)
+
+
+def _signature(path: str) -> object:
+    try:
+        return _anchors.signature(os.stat(path))
+    except OSError:
+        return None
+
+
+def _is_setuid() -> bool:
+    return os.getuid() != os.geteuid() or os.getgid() != os.getegid()
+
+
+def places() -> Places:
+    """Return where the store is now: SSL_CERT_FILE and SSL_CERT_DIR, else the system's own places.
+
+    Either variable, set and not empty, makes the store exactly what they name. Both are ignored in
+    setuid programs.
+    """
+    file_variable, file, directory_variable, directory = _ssl.get_default_verify_paths()
+    chosen_file = chosen_directories = ""
+    if not _is_setuid():
+        chosen_file = os.environ.get(file_variable, "")
+        chosen_directories = os.environ.get(directory_variable, "")
+    if chosen_file or chosen_directories:
+        said = [f"{file_variable}={chosen_file}"] if chosen_file else []
+        said += [f"{directory_variable}={chosen_directories}"] if chosen_directories else []
+        directories = [entry for entry in chosen_directories.split(os.pathsep) if entry]
+        return Places(chosen_file or None, directories, " and ".join(said))
+    if os.path.isfile(file) or _has_hashed(directory):
+        return Places(file if os.path.isfile(file) else None, [directory], "OpenSSL's default")
+    for file in FILES:
+        if os.path.isfile(file):
+            return Places(file, [], "the system's usual place")
+    for directory in DIRECTORIES:
+        if _has_hashed(directory):
+            return Places(None, [directory], "the system's usual place")
+    return Places(None, [], "")
+
+
+def _hashed_names(directory: str) -> list[str]:
+    try:
+        # The dot first: it spares the regular expression the hundreds of other names.
+        names = [name for name in os.listdir(directory) if name[8:9] == "."]
+    except OSError:
+        return []  # an entry that is missing is skipped
+    return sorted(name for name in names if _HASHED.fullmatch(name))
+
+
+def _has_hashed(directory: str) -> bool:
+    return bool(_hashed_names(directory))
+
+
+def _read_file(path: str, said: str) -> Index:
+    """Return the index of the store's file; raise what says why there is none."""
+    try:
+        index = _anchors.from_file(path)
+        if index is None:
+            index = _as_ssl_reads(path)
+    except ssl.SSLError as error:
+        raise ssl.SSLError(error.errno, f"{error.strerror} ({said}: {path})") from error
+    except OSError as error:
+        raise type(error)(error.errno, f"{error.strerror} ({said})", path) from error
+    if len(index) == 0:
+        raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"no certificate in {path} ({said})")
+    return index
+
+
+def _as_ssl_reads(path: str) -> Index:
+    # Not plainly certificates. What ssl makes of the file counts, unless that is more than a list
+    # of certificates: negative trust or a CRL must not get lost.
+    scratch = _anchors.scratch()
+    scratch.load_verify_locations(path)
+    content, _ = _anchors.read_file(path)
+    if b"TRUSTED CERTIFICATE" in content or scratch.cert_store_stats()["crl"]:
+        raise ssl.SSLError(
+            ssl.SSL_ERROR_SSL, "a system's store has to hold certificates alone, no other blocks"
+        )
+    index = _anchors.from_der(scratch.get_ca_certs(True))
+    if index is None:
+        raise ssl.SSLError(ssl.SSL_ERROR_SSL, "the certificates are not in DER")
+    return index
+
+
+def _read(where: Places) -> Index:
+    """Return the index of file and directories together.
+
+    Raises:
+        OSError: nothing can be read; names variable and path, or the places searched.
+        ssl.SSLError: what can be read holds no certificate.
+    """
+    index = None if where.file is None else _read_file(where.file, where.said)
+    more = _read_directories(where.directories, index)
+    if index is not None and not more:
+        return index
+    certificates = ([] if index is None else index.certificates()) + more
+    both = _anchors.from_der(certificates) if certificates else None
+    if both is None:
+        if where.said:
+            raise FileNotFoundError(f"no certificate found ({where.said})")
+        searched = ", ".join((*FILES, *DIRECTORIES))
+        raise NoStoreError(f"this machine has no store of trusted roots; searched: {searched}")
+    return both
+
+
+def _read_directories(directories: list[str], file: Index | None) -> list[bytes]:
+    """Return the certificates of hashed directories whose subject the file does not have."""
+    names = [(directory, name) for directory in directories for name in _hashed_names(directory)]
+    if not names:
+        return []
+    known = set() if file is None else _native.index_name_hashes(file.handle)
+    found: list[bytes] = []
+    for directory, name in names:
+        if int(name[:8], 16) in known:
+            continue
+        try:
+            index = _anchors.from_file(os.path.join(directory, name))
+        except OSError:
+            index = None  # a link that leads nowhere, as update-ca-certificates may leave behind
+        if index is None:
+            _log.warning("not a certificate, left out: %s", os.path.join(directory, name))
+        else:
+            found += index.certificates()
+    return found
+
+
+class System:
+    """The system's anchors under one environment, for every context that trusts the system.
+
+    Attributes:
+        source: for the C core.
+        index: what it holds at present.
+        where: the store's places.
+        problem: why nothing is trusted; None where all is well.
+    """
+
+    def __init__(self) -> None:
+        self.problem: OSError | None = None
+        self.where = places()
+        self._signature: object = None
+        empty = _anchors.from_der([])
+        assert empty is not None  # an empty list has no malformed certificate
+        self.index: Index = empty
+        self.source = _native.source_new(empty.handle)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the store, and read it if it changed."""
+        where = places() if self.problem is not None or not self.where.said else self.where
+        seen = where.signature()
+        if seen == self._signature and self.problem is None:
+            return
+        try:
+            index = _read(where)
+        except OSError as error:  # ssl.SSLError is one too
+            if self._signature is None or self.problem is not None:
+                self.problem = error
+            elif seen != self._signature:
+                _log.warning("the system's store cannot be read, its last state counts: %s", error)
+                self._signature = seen
+            return
+        self.where = where
+        self._signature = seen
+        self.problem = None
+        if index is not self.index:
+            # In this order: what is bound to the new roots must not be verified by the old ones.
+            _native.source_replace(self.source, index.handle)
+            self.index = index
+            _log.info("trusting %d roots of the system: %s", len(index), where.said)
+
+    def refresh_if_due(self) -> None:
+        """Look at the store if nobody has for a while; costs a connection next to nothing."""
+        if _native.source_due(self.source, time.monotonic_ns(), PERIOD):
+            self.refresh()
+
+
+# Keyed by the environment. No lock: see _anchors.
+_systems: dict[object, System] = {}
+_MOST_SYSTEMS = 16
+
+
+def system() -> System:
+    """Return the system's store as the environment names it now, freshly looked at."""
+    environment = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    found = _systems.get(environment)
+    if found is None:
+        if len(_systems) >= _MOST_SYSTEMS:
+            _systems.clear()
+        return _systems.setdefault(environment, System())
+    found.refresh()
+    return found

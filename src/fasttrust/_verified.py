@@ -1,0 +1,175 @@
+"""What a context with our verifier has beyond ``ssl``'s: its loaders, its lists, its sessions."""
+
+from __future__ import annotations
+
+import _ssl
+import hashlib
+import os
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+from ._anchors import Index, as_ssl_loads, index_of_data, index_of_file
+from ._connection import watch
+from ._system import System, system
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
+
+
+class Held:
+    """What one context trusts, as Python has to know it; the C core has its own view.
+
+    Attributes:
+        system: the system's store, None where it is not trusted.
+        indexes: the anchors given or loaded, beside what ``ssl``'s own loader put into the store.
+        digest: a hash of all of that but the system.
+    """
+
+    __slots__ = ("digest", "indexes", "listed", "system")
+
+    def __init__(self, indexes: list[Index], system: System | None, *, listed: bool) -> None:
+        self.indexes = indexes
+        self.system = system
+        #: Whether the system's roots are among get_ca_certs(): not where only servers are made.
+        self.listed = listed
+        self.digest = b"".join(index.digest for index in indexes)
+
+    def add(self, digest: bytes) -> None:
+        self.digest = hashlib.sha256(self.digest + digest).digest()
+
+    def certificates(self) -> list[bytes]:
+        """Return the anchors of the indexes, the system's included, each once."""
+        indexes = [*self.indexes, *([self.system.index] if self.system and self.listed else [])]
+        return list(dict.fromkeys(der for index in indexes for der in index.certificates()))
+
+
+class Verified:
+    """What a context with our verifier has beyond ``ssl``'s: a mixin before its class."""
+
+    #: Which copy of the package holds the context; other copies read it before they attach.
+    _fasttrust_holder: str
+    _fasttrust_held: Held
+
+    def _wrap_socket(
+        self,
+        sock: Any,
+        server_side: bool,
+        server_hostname: str | None = None,
+        *,
+        owner: object = None,
+        session: ssl.SSLSession | None = None,
+    ) -> Any:
+        digest = self._fasttrust_session_context(server_hostname)
+        connection = super()._wrap_socket(  # type: ignore[misc]
+            sock, server_side, server_hostname, owner=owner, session=session
+        )
+        watch(connection, owner, digest)
+        return connection
+
+    def _wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool,
+        server_hostname: str | None = None,
+        *,
+        owner: object = None,
+        session: ssl.SSLSession | None = None,
+    ) -> Any:
+        digest = self._fasttrust_session_context(server_hostname)
+        connection = super()._wrap_bio(  # type: ignore[misc]
+            incoming, outgoing, server_side, server_hostname, owner=owner, session=session
+        )
+        watch(connection, owner, digest)
+        return connection
+
+    def _fasttrust_session_context(self, host: str | None) -> bytes:
+        """Return the hash of what a connection made now is verified under, the system freshened."""
+        held = self._fasttrust_held
+        system = b""
+        if held.system is not None:
+            held.system.refresh_if_due()
+            system = held.system.index.digest
+        context: Any = self
+        policy = (
+            f"{int(context.verify_mode)} {int(context.verify_flags)} {context.check_hostname} "
+            f"{host}"
+        )
+        return hashlib.sha256(held.digest + b"|" + system + b"|" + policy.encode()).digest()
+
+    def load_verify_locations(
+        self,
+        cafile: str | bytes | os.PathLike[str] | None = None,
+        capath: str | bytes | os.PathLike[str] | None = None,
+        cadata: str | Buffer | None = None,
+    ) -> None:
+        """Trust more certificates from now on, on both sides of a connection.
+
+        A file or data of certificates alone is indexed, once per process while it is unchanged;
+        everything else (CRLs, ``TRUSTED CERTIFICATE`` blocks, a directory) is loaded by ``ssl``.
+
+        Raises:
+            OSError: a file cannot be read.
+            ssl.SSLError: a file or the data hold no certificate, or a broken one.
+            TypeError, ValueError: as ``ssl``'s own.
+        """
+        file = None if cafile is None else index_of_file(cafile)
+        data = None if cadata is None else index_of_data(cadata)
+        rest_file = cafile if file is None else None
+        rest_data = cadata if data is None else None
+        # In ssl's order: data, then file and directory, each kept where a later one fails.
+        if data is not None:
+            _add(self, data)
+        if (file is None and data is None) or not (rest_file is rest_data is capath is None):
+            super().load_verify_locations(rest_file, capath, rest_data)  # type: ignore[misc]
+            self._fasttrust_held.add(os.urandom(32))  # nobody can tell what that was
+        if file is not None:
+            _add(self, file)
+
+    def load_default_certs(self, purpose: Any = ssl.Purpose.SERVER_AUTH) -> None:
+        """Trust the system from now on, on either side of a connection.
+
+        Raises:
+            TypeError: the purpose is not one of ``ssl.Purpose``.
+        """
+        if not isinstance(purpose, ssl._ASN1Object):
+            raise TypeError(purpose)
+        self.set_default_verify_paths()
+
+    def set_default_verify_paths(self) -> None:
+        """Trust the system from now on, on either side of a connection."""
+        held = self._fasttrust_held
+        held.system = system()
+        held.listed = True
+        held.add(b"the system on both sides")
+        _native.context_trust_system(self, held.system.source)
+
+    def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
+        """Return the CA certificates that the context trusts, the system's included.
+
+        As ``ssl`` does, without those of a ``capath`` directory. Each as ``getpeercert()`` would
+        give it, or in DER.
+        """
+        own: list[Any] = super().get_ca_certs(binary_form)  # type: ignore[misc]
+        beyond: list[Any] = self._fasttrust_beyond().get_ca_certs(binary_form)
+        return own + beyond
+
+    def cert_store_stats(self) -> dict[str, int]:
+        """Return how many certificates, CRLs and CA certificates the context trusts."""
+        own: dict[str, int] = super().cert_store_stats()  # type: ignore[misc]
+        beyond = self._fasttrust_beyond().cert_store_stats()
+        return {kind: own[kind] + beyond[kind] for kind in own}
+
+    def _fasttrust_beyond(self) -> _ssl._SSLContext:
+        """Return, as ``ssl`` would hold it, what is trusted beyond the context's own store."""
+        own = set(super().get_ca_certs(True))  # type: ignore[misc]
+        return as_ssl_loads([der for der in self._fasttrust_held.certificates() if der not in own])
+
+
+def _add(context: Any, index: Index) -> None:
+    held = context._fasttrust_held
+    if len(index) and index not in held.indexes:
+        _native.context_add(context, index.handle)
+        held.indexes = [*held.indexes, index]
+        held.add(index.digest)
