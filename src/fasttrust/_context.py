@@ -46,7 +46,11 @@ class _IsVerified(type):
         return super().__instancecheck__(value)
 
 
-class SSLContext(Verified, _Standard, metaclass=_IsVerified):  # type: ignore[misc]
+class _Ours(Verified, _Standard):  # type: ignore[misc]
+    """``ssl``'s context with our methods: in the MRO below whatever the program overrides."""
+
+
+class SSLContext(_Ours, metaclass=_IsVerified):
     """An ``ssl.SSLContext`` whose connections are verified by our callback, in the handshake.
 
     On a client connection it trusts the system, plus what is loaded later; on a server connection
@@ -91,7 +95,7 @@ def _verified_class(base: type) -> type:
     if derived is None:
         body = {"__module__": base.__module__, "__doc__": base.__doc__}
         metaclass: Any = type(base)
-        derived = metaclass(base.__name__, (Verified, base), body)
+        derived = metaclass(base.__name__, (base, _Ours), body)
         _verified[base] = derived
     return derived
 
