@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import ssl
+import time
 import weakref
 
 from . import _native
@@ -19,6 +20,9 @@ from . import _native
 _MOST_FILES = 64
 #: How often a file that changes under our eyes is read again before that is an error.
 _MOST_READS = 5
+
+#: How old a change must be, in nanoseconds, for the next one to have another timestamp.
+_SETTLED = 100_000_000
 
 Signature = tuple[int, int, int, int, int]
 
@@ -62,6 +66,11 @@ def signature(status: os.stat_result) -> Signature:
     )
 
 
+def is_settled(read: Signature) -> bool:
+    """Tell whether a later change of the file would show: timestamps have coarse steps."""
+    return time.time_ns() - max(read[3:]) > _SETTLED
+
+
 def read_file(path: str) -> tuple[bytes, Signature]:
     """Return a file's content and its signature, which agree.
 
@@ -71,8 +80,9 @@ def read_file(path: str) -> tuple[bytes, Signature]:
     for _ in range(_MOST_READS):
         with open(path, "rb", buffering=0) as file:
             before = signature(os.fstat(file.fileno()))
-            content = file.read(before[2] + 1) if before[2] else file.readall()
-            if signature(os.fstat(file.fileno())) == before:
+            content = file.readall()
+            whole = len(content) == before[2] or before[2] == 0  # a pipe has no size
+            if whole and signature(os.fstat(file.fileno())) == before:
                 return content, before
     raise OSError(f"the file changes while it is read: {path}")
 
@@ -114,7 +124,8 @@ def from_file(path: str) -> Index | None:
     index = from_pem(content)
     if len(_by_path) >= _MOST_FILES:
         _by_path.clear()
-    _by_path[path] = (read, index)
+    if is_settled(read):
+        _by_path[path] = (read, index)
     return index
 
 

@@ -12,7 +12,9 @@ import logging
 import os
 import re
 import ssl
+import threading
 import time
+from typing import NamedTuple
 
 from . import _anchors, _native
 from ._anchors import Index
@@ -70,11 +72,18 @@ class Places:
 
     def signature(self) -> object:
         """Return what changes whenever the store does."""
+        return tuple(self._signatures())
+
+    def is_settled(self) -> bool:
+        """Tell whether every later change of the store would show in its signature."""
+        return all(_anchors.is_settled(each) for each in self._signatures() if each is not None)
+
+    def _signatures(self) -> list[_anchors.Signature | None]:
         paths = ([self.file] if self.file is not None else []) + self.directories
-        return tuple((path, _signature(path)) for path in paths)
+        return [_signature(path) for path in paths]
 
 
-def _signature(path: str) -> object:
+def _signature(path: str) -> _anchors.Signature | None:
     try:
         return _anchors.signature(os.stat(path))
     except OSError:
@@ -198,54 +207,87 @@ def _read_directories(directories: list[str], file: Index | None) -> list[bytes]
     return found
 
 
+class State(NamedTuple):
+    """What was found at the store's places, replaced as a whole."""
+
+    where: Places
+    #: Of what was read; None where the next look must read again, whatever it finds.
+    signature: object
+    anchors: Index
+    #: Why nothing is trusted; None where all is well.
+    problem: OSError | None
+
+
 class System:
     """The system's anchors under one environment, for every context that trusts the system.
 
     Attributes:
         source: for the C core.
-        index: what it holds at present.
-        where: the store's places.
-        problem: why nothing is trusted; None where all is well.
+        state: what the store holds at present.
     """
 
     def __init__(self) -> None:
-        self.problem: OSError | None = None
-        self.where = places()
-        self._signature: object = None
         empty = _anchors.from_der([])
-        assert empty is not None  # an empty list has no malformed certificate
-        self.index: Index = empty
+        if empty is None:
+            raise ValueError("an empty list of certificates was refused")
         self.source = _native.source_new(empty.handle)
+        self.state = State(places(), None, empty, NoStoreError("the store has not been read"))
         self.refresh()
+
+    @property
+    def index(self) -> Index:
+        """Return the anchors that count now."""
+        return self.state.anchors
+
+    @property
+    def problem(self) -> OSError | None:
+        """Return why nothing is trusted; None where all is well."""
+        return self.state.problem
 
     def refresh(self) -> None:
         """Look at the store, and read it if it changed."""
-        where = places() if self.problem is not None or not self.where.said else self.where
-        seen = where.signature()
-        if seen == self._signature and self.problem is None:
-            return
-        try:
-            index = _read(where)
-        except OSError as error:  # ssl.SSLError is one too
-            if self._signature is None or self.problem is not None:
-                self.problem = error
-            elif seen != self._signature:
-                _log.warning("the system's store cannot be read, its last state counts: %s", error)
-                self._signature = seen
-            return
-        self.where = where
-        self._signature = seen
-        self.problem = None
-        if index is not self.index:
-            # In this order: what is bound to the new roots must not be verified by the old ones.
-            _native.source_replace(self.source, index.handle)
-            self.index = index
-            _log.info("trusting %d roots of the system: %s", len(index), where.said)
+        # One at a time: who read first must not have the last word.
+        with _refreshing:
+            before = self.state
+            lost = before.problem is not None
+            where = places() if lost or not before.where.said else before.where
+            seen = where.signature()
+            if seen == before.signature and not lost:
+                return
+            try:
+                index = _read(where)
+            except OSError as error:  # ssl.SSLError is one too
+                if lost:
+                    self.state = before._replace(problem=error)
+                else:
+                    _log.warning(
+                        "the system's store cannot be read, its old state counts: %s", error
+                    )
+                    self.state = before._replace(signature=seen)
+                return
+            if index is not before.anchors:
+                # Before the state: no session is bound to roots that do not verify it yet.
+                _native.source_replace(self.source, index.handle)
+                _log.info("trusting %d roots of the system: %s", len(index), where.said)
+            self.state = State(where, seen if where.is_settled() else None, index, None)
 
     def refresh_if_due(self) -> None:
         """Look at the store if nobody has for a while; costs a connection next to nothing."""
         if _native.source_due(self.source, time.monotonic_ns(), PERIOD):
             self.refresh()
+
+
+# Reentrant, for a signal's handler may make a context too.
+_refreshing = threading.RLock()
+
+
+def _after_fork() -> None:
+    # Another thread of the parent may have held it.
+    global _refreshing  # noqa: PLW0603
+    _refreshing = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 # Keyed by the environment. No lock: see _anchors.
