@@ -191,15 +191,24 @@ def test_resumed_session_verified_nothing(make: Make, version: ssl.TLSVersion) -
 
 
 def test_session_of_an_unverified_connection_is_not_verified(make: Make) -> None:
-    """A session made under CERT_NONE never has a verified chain, whatever it is resumed under."""
+    """A session made under CERT_NONE never has a verified chain; contexts of ours do not resume it.
+
+    The server is then verified in a full handshake.
+    """
     client = make(CLIENT, ROOT)
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE
     server = server_of(plain, leaf_of(STRANGER), ssl.TLSVersion.TLSv1_2)
     session = Pair(client, server).shake().client.session
     client.verify_mode = ssl.CERT_REQUIRED
-    pair = Pair(client, server, session=session).shake()
-    assert pair.client.session_reused
+    pair = Pair(client, server, session=session)
+    if make is plain:
+        pair.shake()
+    else:
+        with pytest.raises(fasttrust.VerificationError) as refused:
+            pair.shake()
+        assert 20 == refused.value.verify_code
+    assert pair.client.session_reused == (make is plain)
     assert fasttrust.get_verified_chain(pair.client) == ()
 
 

@@ -103,13 +103,16 @@ BELOW = {
     "_der": set(),
     "_native": {"_core"},
     "_decode": {"_der"},
-    "_trust": {"_native", "_decode"},
+    "_anchors": {"_native"},
+    "_system": {"_native", "_anchors"},
+    "_trust": {"_anchors", "_certificate", "_system"},
     "_certificate": {"_native", "_decode"},
     "_errors": {"_certificate"},
     "_hints": {"_certificate", "_decode"},
     "_backend": {"_native"},
     "_connection": {"_native", "_certificate", "_errors", "_hints"},
-    "_context": {"_native", "_connection", "_trust", "_decode", "_errors", "_certificate"},
+    "_verified": {"_native", "_anchors", "_connection", "_system"},
+    "_context": {"_native", "_anchors", "_connection", "_system", "_trust", "_verified"},
 }
 
 
@@ -138,7 +141,14 @@ def test_native_names_the_backend_of_cffi() -> None:
 def test_public_names_are_exactly_these() -> None:
     """What can be imported without an underscore is what is public, and all of it is explained."""
     public = {
-        *("ENCODING_DER", "ENCODING_PEM", "Certificate", "SSLContext", "VerificationError"),
+        *(
+            "ENCODING_DER",
+            "ENCODING_PEM",
+            "Certificate",
+            "SSLContext",
+            "TrustStore",
+            "VerificationError",
+        ),
         *("attach", "backend", "create_default_context"),
         *("get_unverified_chain", "get_verified_chain"),
     }

@@ -6,13 +6,14 @@ import gc
 import random
 import ssl
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import fasttrust
 from fasttrust import _native
-from world import check_python, run_python
+from world import check_python, machine_trusts, run_python
 
 CLIENT = ssl.PROTOCOL_TLS_CLIENT
 
@@ -195,8 +196,10 @@ def test_proof_can_be_had_later() -> None:
     assert ["unavailable", "native True"] == check_python(program).splitlines()
 
 
-def test_import_opens_only_modules_and_starts_nothing() -> None:
-    """Importing the package reads modules alone, runs no thread, and asks no variable of trust."""
+def test_import_opens_only_modules_and_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Importing the package reads modules alone and runs no thread; a context reads the store."""
     program = """
         import os, sys, threading
         import ssl, _cffi_backend  # what they open themselves is theirs
@@ -217,8 +220,9 @@ def test_import_opens_only_modules_and_starts_nothing() -> None:
         fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         print(opened[mine:], started, threading.active_count())
     """
+    store = machine_trusts(monkeypatch, tmp_path)
     printed = check_python(program, PYTHONDONTWRITEBYTECODE="1").splitlines()
-    assert ["[] [] 1 1", "True", "[] [] 1"] == printed
+    assert ["[] [] 1 1", "True", f"{[str(store)]} [] 1"] == printed
 
 
 def test_first_contexts_of_many_threads_prove_once() -> None:
@@ -237,7 +241,7 @@ def test_first_contexts_of_many_threads_prove_once() -> None:
     assert check_python(program) == "16 True\n"
 
 
-def test_fork_works_on_both_sides() -> None:
+def test_fork_works_on_both_sides(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Parent and child of a fork go on with a context of before, and make new ones."""
     program = """
         import os, ssl, sys, fasttrust, peer, pki
@@ -255,5 +259,5 @@ def test_fork_works_on_both_sides() -> None:
             os._exit(0 if works() else 9)
         print(works(), os.waitpid(child, 0)[1])
     """
-    environment = {"SSL_CERT_FILE": "/nonexistent", "SSL_CERT_DIR": "/nonexistent"}
-    assert check_python(program, **environment) == "True 0\n"
+    machine_trusts(monkeypatch, tmp_path)
+    assert check_python(program) == "True 0\n"

@@ -255,13 +255,14 @@ def test_hashed_directory_is_the_system(
 
 
 def test_changed_store_is_seen_by_contexts_made_afterwards(machine: Path) -> None:
-    """A context trusts the store as it was when it was made; the next one as it is by then."""
+    """Contexts made after a change trust the store as it is by then, and so do those of before."""
     before = made(CLIENT)
     assert UNKNOWN_ISSUER == code_as_client(before, STRANGER)
     machine.write_text(STRANGER.pem, "ascii")
     for context in (made(CLIENT), default(CLIENT), attached(CLIENT)):
         assert [UNKNOWN_ISSUER, 0] == [code_as_client(context, root) for root in (SYSTEM, STRANGER)]
-    assert [0, UNKNOWN_ISSUER] == [code_as_client(before, root) for root in (SYSTEM, STRANGER)]
+    # All share the system's anchors, at which the newer contexts had a look.
+    assert [UNKNOWN_ISSUER, 0] == [code_as_client(before, root) for root in (SYSTEM, STRANGER)]
 
 
 def test_replaced_store_is_seen_even_of_the_same_size(machine: Path, tmp_path: Path) -> None:
@@ -283,14 +284,29 @@ def test_changed_environment_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate", pki.pem(SYSTEM)[:200]])
-def test_broken_store_trusts_nothing(machine: Path, content: str | None) -> None:
-    """A store that is missing, empty or broken trusts nothing, and nothing takes its place."""
+def test_broken_store_is_an_error_and_trusts_nothing(machine: Path, content: str | None) -> None:
+    """Of a store that is missing, empty or broken nothing is trusted, and nothing takes its place.
+
+    Our constructors raise what names variable and path; a context that is attached refuses.
+    """
     machine.unlink()
     if content is not None:
         machine.write_text(content, "ascii")
-    for context in (made(CLIENT), default(CLIENT), attached(CLIENT)):
-        assert code_as_client(context, SYSTEM) == UNKNOWN_ISSUER
-    assert code_as_client(made(CLIENT, LOADED), LOADED) == 0
+    for make in (made, default, made_with_the_system):
+        with pytest.raises(FileNotFoundError if content is None else ssl.SSLError) as raised:
+            make(CLIENT)
+        assert f"SSL_CERT_FILE={machine}" in str(raised.value)
+    assert code_as_client(attached(CLIENT), SYSTEM) == UNKNOWN_ISSUER
+    assert code_as_client(attached(CLIENT, LOADED), LOADED) == 0
+    # Who needs nothing of the system asks nothing of it.
+    assert code_as_client(default(CLIENT, cadata=LOADED.pem), LOADED) == 0
+    assert code_as_server(made(SERVER, LOADED), LOADED) == 0
+    with pytest.raises(OSError, match="SSL_CERT_FILE"):
+        made_with_the_system(SERVER)
+
+
+def made_with_the_system(protocol: int) -> ssl.SSLContext:
+    return fasttrust.SSLContext(protocol, trust=fasttrust.TrustStore.system())
 
 
 def test_intermediate_of_the_systems_store_is_no_anchor_for_servers() -> None:
