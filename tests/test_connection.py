@@ -6,6 +6,7 @@ The server sends leaf, A and a root that nobody needs; A is issued by the truste
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import sys
 from collections.abc import Callable
@@ -191,10 +192,7 @@ def test_resumed_session_verified_nothing(make: Make, version: ssl.TLSVersion) -
 
 
 def test_session_of_an_unverified_connection_is_not_verified(make: Make) -> None:
-    """A session made under CERT_NONE never has a verified chain; contexts of ours do not resume it.
-
-    The server is then verified in a full handshake.
-    """
+    """A session made under CERT_NONE has no verified chain; ours verify instead of resuming it."""
     client = make(CLIENT, ROOT)
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE
@@ -202,12 +200,9 @@ def test_session_of_an_unverified_connection_is_not_verified(make: Make) -> None
     session = Pair(client, server).shake().client.session
     client.verify_mode = ssl.CERT_REQUIRED
     pair = Pair(client, server, session=session)
-    if make is plain:
+    refused = pytest.raises(fasttrust.VerificationError, match="unable to get local issuer")
+    with contextlib.nullcontext() if make is plain else refused:
         pair.shake()
-    else:
-        with pytest.raises(fasttrust.VerificationError) as refused:
-            pair.shake()
-        assert 20 == refused.value.verify_code
     assert pair.client.session_reused == (make is plain)
     assert fasttrust.get_verified_chain(pair.client) == ()
 
