@@ -25,6 +25,18 @@ bool fault_disarm(void)
     return num_calls >= failing_call;
 }
 
+void fault_each(bool (*body)(int number))
+{
+    enum { MANY = 10000 }; // no road of ours has so many calls
+    int number = 1;
+
+    while (body(number)) {
+        number++;
+        CHECK(number < MANY);
+    }
+    CHECK(number > 1);
+}
+
 void fault_hide(const char *name)
 {
     hidden = name;

@@ -14,6 +14,9 @@
 void fault_arm(int number);
 bool fault_disarm(void);
 
+/* fault_each runs the body once for each call that can fail in it, and once more, where none does. */
+void fault_each(bool (*body)(int number));
+
 /* fault_hide makes one symbol unfindable; NULL for none. */
 void fault_hide(const char *name);
 

@@ -202,6 +202,22 @@ ft_index *lab_index(const identity *const *anchors, size_t num_anchors)
     return index;
 }
 
+char *lab_pem(const identity *const *anchors, size_t num_anchors)
+{
+    BIO *memory = BIO_new(BIO_s_mem());
+    char *bytes = NULL;
+
+    for (size_t i = 0; i < num_anchors; i++) {
+        CHECK(PEM_write_bio_X509(memory, anchors[i]->cert) == 1);
+    }
+    long len = BIO_get_mem_data(memory, &bytes);
+    char *text = calloc(1, (size_t)len + 1);
+    CHECK(text != NULL);
+    memcpy(text, bytes, (size_t)len);
+    BIO_free(memory);
+    return text;
+}
+
 ft_source *lab_system(const identity *anchor)
 {
     ft_index *index = lab_index(&anchor, anchor == NULL ? 0 : 1);

@@ -10,6 +10,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -75,6 +76,9 @@ ft_specimen lab_specimen(const fake_context *context, const fake_connection *con
 
 /* lab_index holds the anchors, in their order; owned, ft_index_free. */
 ft_index *lab_index(const identity *const *anchors, size_t num_anchors);
+
+/* lab_pem is the anchors in PEM; owned, free. */
+char *lab_pem(const identity *const *anchors, size_t num_anchors);
 
 /* lab_system is a system's store of one anchor, of none for NULL; owned, ft_source_free. */
 ft_source *lab_system(const identity *anchor);

@@ -14,20 +14,6 @@
 #include "../../csrc/ossl.c"
 #undef dlsym
 
-enum { MANY = 10000 }; // no road of ours has so many calls
-
-/* Runs the body once for each call that can fail in it, and once more, where none does. */
-static void fail_each(bool (*body)(int number))
-{
-    int number = 1;
-
-    while (body(number)) {
-        number++;
-        CHECK(number < MANY);
-    }
-    CHECK(number > 1);
-}
-
 bool fault_reopen(const ft_specimen *specimen, ft_error *err)
 {
     (void)ft_atomic_swap(&published, NULL);
@@ -60,7 +46,7 @@ static bool open_with_fault(int number)
 
 static void a_failure_while_opening(void)
 {
-    fail_each(open_with_fault);
+    fault_each(open_with_fault);
 }
 
 /* A library without one of the functions is not used, and the error names what it lacks. */
@@ -148,7 +134,7 @@ static bool attach_with_fault(int number)
 
 static void a_failure_while_attaching(void)
 {
-    fail_each(attach_with_fault);
+    fault_each(attach_with_fault);
 }
 
 static bool change_with_fault(int number)
@@ -168,7 +154,7 @@ static bool change_with_fault(int number)
 
 static void a_failure_while_changing_trust(void)
 {
-    fail_each(change_with_fault);
+    fault_each(change_with_fault);
 }
 
 /* ---- handshakes -------------------------------------------------------------------------- */
@@ -225,11 +211,11 @@ static bool server_stranger(int number)
 
 static void a_failure_in_a_handshake(void)
 {
-    fail_each(client_own);
-    fail_each(client_system);
-    fail_each(client_stranger);
-    fail_each(server_both);
-    fail_each(server_stranger);
+    fault_each(client_own);
+    fault_each(client_system);
+    fault_each(client_stranger);
+    fault_each(server_both);
+    fault_each(server_stranger);
 }
 
 /* Verifying nobody goes on; a verdict of "trusted" never comes of it. */
@@ -252,7 +238,7 @@ static bool shake_unasked(int number)
 
 static void a_failure_where_nobody_is_asked(void)
 {
-    fail_each(shake_unasked);
+    fault_each(shake_unasked);
 }
 
 static bool resume_with_fault(int number)
@@ -282,7 +268,7 @@ static bool resume_with_fault(int number)
 
 static void a_failure_in_a_resumption(void)
 {
-    fail_each(resume_with_fault);
+    fault_each(resume_with_fault);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -337,9 +323,9 @@ static bool read_foreign_sent(int number)
 
 static void a_failure_while_reading(void)
 {
-    fail_each(read_ours);
-    fail_each(read_foreign);
-    fail_each(read_foreign_sent);
+    fault_each(read_ours);
+    fault_each(read_foreign);
+    fault_each(read_foreign_sent);
 }
 
 int main(void)
