@@ -13,6 +13,7 @@ from cases_policy import POLICY_CASES
 from cases_revocation import REVOCATION_CASES
 from cases_row import Case, MakeContext, dress, make_plain, run
 from cases_strength import STRENGTH_CASES
+from cases_subjects import SUBJECT_CASES
 from cases_time import TIME_CASES
 
 __all__ = ["CASES", "Case", "MakeContext", "dress", "make_plain", "run"]
@@ -20,6 +21,7 @@ __all__ = ["CASES", "Case", "MakeContext", "dress", "make_plain", "run"]
 CASES: tuple[Case, ...] = (
     *CHAIN_CASES,
     *ANCHOR_CASES,
+    *SUBJECT_CASES,
     *NAME_CASES,
     *TIME_CASES,
     *POLICY_CASES,

@@ -27,6 +27,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 HOST = "server.test"
@@ -61,6 +62,7 @@ class Profile:
     """What a certificate says. Days of `valid` count from NOW; None leaves an extension out."""
 
     subject: str | None = None
+    string: str = "UTF8String"  # the ASN.1 type of the subject's common name
     key: str | None = None
     algorithm: str = "p256"  # p256, p384, rsa2048, rsa1024, ed25519
     signature: str = "sha256"  # what the issuer signs with: sha256, sha1 (RSA), pss (RSA)
@@ -205,7 +207,10 @@ def make_key(name: str, algorithm: str = "p256") -> PrivateKey:
 def issue(name: str, issuer: Issued | None, profile: Profile) -> Issued:
     """Return the certificate that the profile describes: the same one each time in a process."""
     key = make_key(profile.key or name, profile.algorithm)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, profile.subject or name)])
+    attribute = x509.NameAttribute(
+        NameOID.COMMON_NAME, profile.subject or name, _type=_ASN1Type[profile.string]
+    )
+    subject = x509.Name([attribute])
     signer = key if issuer is None else issuer.key
     builder = x509.CertificateBuilder(
         issuer_name=subject if issuer is None else issuer.certificate.subject,

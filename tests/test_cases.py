@@ -7,7 +7,6 @@ Everything is asserted at both ends: what the client raised, what the server hea
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -15,15 +14,8 @@ import pytest
 import fasttrust
 import peer
 from cases import CASES, Case, make_plain, run
+from cases_check import check_ours, check_verdict, labels, look
 from pki import pem
-
-
-@dataclass
-class Seen:
-    """The chains of a connection, as DER."""
-
-    verified: tuple[bytes, ...]
-    unverified: tuple[bytes, ...]
 
 
 def make_exact(case: Case) -> ssl.SSLContext:
@@ -48,62 +40,12 @@ def make_attached(case: Case) -> ssl.SSLContext:
     return context
 
 
-def look(connection: Any) -> Seen:
-    """Return the chains that we have for a connection."""
-    return Seen(
-        tuple(bytes(certificate) for certificate in fasttrust.get_verified_chain(connection)),
-        tuple(bytes(certificate) for certificate in fasttrust.get_unverified_chain(connection)),
-    )
-
-
 def look_plainly(connection: Any) -> tuple[bytes, ...]:
     """Return the verified chain that the standard library has; every supported Python keeps one."""
     if not isinstance(connection, (ssl.SSLSocket, ssl.SSLObject)):
         connection = connection.get_extra_info("ssl_object")
     chain = connection._sslobj.get_verified_chain() or ()
     return tuple(ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in chain)
-
-
-def labels(case: Case, ders: tuple[bytes, ...]) -> tuple[str, ...]:
-    """Return what the row calls these certificates."""
-    known = {issued.der: issued.name for issued in (*case.anchors, *case.sent.certificates)}
-    return tuple(known[der] for der in ders)
-
-
-def check_verdict(case: Case, carrier: str, version: ssl.TLSVersion, outcome: peer.Outcome) -> None:
-    """Assert everything that the row says and that plain `ssl` can tell."""
-    error = outcome.client_error
-    if case.code == 0:
-        assert error is None
-        assert outcome.server_error is None
-        assert outcome.server_received == peer.SECRET
-        assert outcome.client_received == peer.REPLY
-        assert outcome.version == version.name.replace("_", ".")
-        return
-    assert isinstance(error, ssl.SSLCertVerificationError)
-    assert error.verify_code == case.code
-    assert outcome.server_received == b""
-    assert outcome.client_received == b""
-    assert outcome.forced is not None
-    if carrier != "asyncio":
-        assert outcome.alert == case.alert
-    else:
-        # asyncio of 3.10 to 3.14 closes the connection without sending the alert.
-        assert outcome.server_error is not None
-        assert outcome.alert in (None, case.alert)
-
-
-def check_ours(case: Case, carrier: str, outcome: peer.Outcome) -> None:
-    """Assert what a context of ours tells beyond `ssl`: the depth and both chains."""
-    if case.code != 0:
-        error = outcome.client_error
-        assert isinstance(error, fasttrust.VerificationError)
-        assert error.depth == case.depth
-        assert tuple(bytes(certificate) for certificate in error.chain) == case.sent.ders
-        if carrier == "asyncio":
-            return
-    assert labels(case, outcome.inspected.verified) == case.verified
-    assert outcome.inspected.unverified == case.sent.ders
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)
