@@ -1,0 +1,218 @@
+"""A session is resumed only under what it was verified under: design decision 12."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import fasttrust
+import peer
+import pki
+from fasttrust import TrustStore
+from world import Pair, leaf_of, machine_trusts, made, plain
+
+ROOT, OTHER = pki.root("root"), pki.root("other")
+CLIENT, SERVER = ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER
+NAMES = (pki.HOST, "second.test")
+SENT = pki.Chain((pki.leaf("of two names", ROOT, names=NAMES),))
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    return machine_trusts(monkeypatch, tmp_path, ROOT)
+
+
+@pytest.fixture(params=peer.VERSIONS, ids=lambda version: version.name)
+def server(request: pytest.FixtureRequest) -> ssl.SSLContext:
+    return peer.server_context(SENT, version=request.param)
+
+
+def nothing(_: ssl.SSLContext) -> None:
+    pass
+
+
+def check_no_name(client: ssl.SSLContext) -> None:
+    client.check_hostname = False
+
+
+def verify_nobody(client: ssl.SSLContext) -> None:
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+
+
+def trust_more(client: ssl.SSLContext) -> None:
+    client.load_verify_locations(cadata=OTHER.pem)
+
+
+def trust_less(client: ssl.SSLContext) -> None:
+    fasttrust.attach(client, trust=TrustStore.from_der([ROOT.der]))
+
+
+def trust_what_nobody_can_list(client: ssl.SSLContext) -> None:
+    client.load_verify_locations(capath=str(Path(__file__).parent))
+
+
+def change_the_flags(client: ssl.SSLContext) -> None:
+    client.verify_flags ^= ssl.VerifyFlags.VERIFY_X509_STRICT
+
+
+CHANGES = [
+    check_no_name,
+    trust_more,
+    trust_less,
+    trust_what_nobody_can_list,
+    change_the_flags,
+]
+
+
+def session_of(client: ssl.SSLContext, server: ssl.SSLContext) -> ssl.SSLSession:
+    session = Pair(client, server).shake().client.session
+    assert session is not None
+    return session
+
+
+def test_session_is_resumed_under_the_same(server: ssl.SSLContext) -> None:
+    """Nothing changed: no verification is repeated, and no chain is called verified."""
+    client = made(CLIENT)
+    pair = Pair(client, server, session=session_of(client, server)).shake()
+    assert pair.client.session_reused
+    assert () == fasttrust.get_verified_chain(pair.client)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_session_is_not_resumed_under_another(
+    server: ssl.SSLContext, change: Callable[[ssl.SSLContext], None], before: bool
+) -> None:
+    """Other trust, settings or flags than the session was made under: a full handshake."""
+    client = made(CLIENT)
+    if before and change is check_no_name:
+        client.check_hostname = False
+        session = session_of(client, server)
+        client.check_hostname = True
+    else:
+        session = session_of(client, server)
+        change(client)
+    pair = Pair(client, server, session=session).shake()
+    assert not pair.client.session_reused
+    assert [ROOT.der] == pair.client.get_verified_chain()[1:]
+
+
+def test_session_of_nobody_verified_is_not_resumed(server: ssl.SSLContext) -> None:
+    """A session of CERT_NONE brings no stranger into a context that verifies."""
+    client = made(CLIENT)
+    verify_nobody(client)
+    stranger = peer.server_context(leaf_of(OTHER), version=server.maximum_version)
+    session = session_of(client, stranger)
+    client.verify_mode = ssl.CERT_REQUIRED
+    client.check_hostname = True
+    with pytest.raises(fasttrust.VerificationError):
+        Pair(client, stranger, session=session).shake()
+
+
+def test_session_is_not_resumed_for_another_host(server: ssl.SSLContext) -> None:
+    """A session verified for one name is not resumed for another of the same certificate."""
+    client = made(CLIENT)
+    session = session_of(client, server)
+    pair = Pair(client, server, session=session, server_hostname=NAMES[1]).shake()
+    assert not pair.client.session_reused
+    assert Pair(client, server, session=session).shake().client.session_reused
+
+
+def test_session_is_not_resumed_after_the_store_changed(
+    server: ssl.SSLContext, machine: Path
+) -> None:
+    """A session of an older generation of the store is verified anew."""
+    client = made(CLIENT)
+    session = session_of(client, server)
+    machine.write_text(pki.pem(ROOT, OTHER), "ascii")
+    made(CLIENT)  # has a look, for all
+    pair = Pair(client, server, session=session).shake()
+    assert not pair.client.session_reused
+    machine.write_text(OTHER.pem, "ascii")
+    made(CLIENT)
+    with pytest.raises(fasttrust.VerificationError):
+        Pair(client, server, session=session).shake()
+
+
+def test_session_set_behind_our_back_is_refused_by_openssl(server: ssl.SSLContext) -> None:
+    """A program that sets another's session on a connection gets OpenSSL's refusal."""
+    client = made(CLIENT)
+    session = session_of(client, server)
+    pair = Pair(client, server, server_hostname=NAMES[1])
+    pair.client.session = session
+    with pytest.raises(ssl.SSLError, match=r"(?i)different context"):
+        pair.shake()
+
+
+# ---- on the server -------------------------------------------------------------------------------
+
+
+def judge_of(anchor: pki.Issued, version: ssl.TLSVersion) -> ssl.SSLContext:
+    """Make a server of ours that believes the clients of one authority."""
+    server = made(SERVER, anchor)
+    peer.pin(server, version)
+    SENT.load(server)
+    server.verify_mode = ssl.CERT_REQUIRED
+    return server
+
+
+def client_of(anchor: pki.Issued) -> ssl.SSLContext:
+    client = plain(CLIENT, ROOT)
+    leaf_of(anchor).load(client)
+    return client
+
+
+@pytest.mark.parametrize("version", peer.VERSIONS, ids=lambda version: version.name)
+@pytest.mark.parametrize("make_second", ["ours", "plain"])
+def test_client_of_one_authority_does_not_come_back_under_another(
+    version: ssl.TLSVersion, make_second: str
+) -> None:
+    """A client believed after an SNI switch is not believed without it, on its session's word."""
+    first = judge_of(ROOT, version)
+    second = judge_of(OTHER, version) if make_second == "ours" else plain(SERVER, OTHER)
+    SENT.load(second)
+    peer.choose_by_name(first, {NAMES[1]: second})
+    client = client_of(OTHER)
+    pair = Pair(client, first, server_hostname=NAMES[1]).shake()
+    session = pair.client.session
+    pair.close()
+    again = Pair(client, first, server_hostname=NAMES[0], session=session)
+    with contextlib.suppress(ssl.SSLError):  # TLS 1.3 tells the client after its handshake
+        again.shake()
+        again.read(again.server)
+    with pytest.raises(ssl.SSLError):
+        again.server.do_handshake()
+    assert () == fasttrust.get_verified_chain(again.server)
+    believed = client_of(ROOT)
+    pair = Pair(believed, first).shake()
+    session = pair.client.session
+    pair.close()
+    assert Pair(believed, first, session=session).shake().server.session_reused
+
+
+@pytest.mark.parametrize("version", peer.VERSIONS, ids=lambda version: version.name)
+def test_resumed_connection_that_is_switched_carries_nothing(version: ssl.TLSVersion) -> None:
+    """A client believed by the first context is not believed by the one that SNI switches to."""
+    first, second = judge_of(ROOT, version), judge_of(OTHER, version)
+    client = client_of(ROOT)
+    pair = Pair(client, first, server_hostname=NAMES[1]).shake()
+    session = pair.client.session
+    pair.close()
+    # Whatever the name: on a resumed connection of TLS 1.2 OpenSSL tells none.
+    first.sni_callback = lambda connection, *_: setattr(connection, "context", second)
+    again = Pair(client, first, server_hostname=NAMES[1], session=session)
+    with contextlib.suppress(ssl.SSLError):
+        again.shake()
+        again.client.write(peer.SECRET)
+    assert again.server.session_reused
+    received = b""
+    with contextlib.suppress(ssl.SSLError):
+        received = again.server.read(100)
+    assert b"" == received
+    with pytest.raises(ssl.SSLError):
+        again.server.write(peer.REPLY)
