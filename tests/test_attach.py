@@ -266,7 +266,13 @@ class Fixed(ssl.SSLContext):
         return ssl.SSLSocket
 
 
-@pytest.mark.parametrize("own", [Final, Frozen, Fixed])
+class Settled(ssl.SSLContext):
+    """A class whose objects stay of it."""
+
+    __class__ = property(lambda self: Settled)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("own", [Final, Frozen, Fixed, Settled])
 def test_failure_leaves_the_context_as_it_was(own: type[ssl.SSLContext]) -> None:
     """A class that does not go along is an error, after which the context is as before."""
     context = own(CLIENT)

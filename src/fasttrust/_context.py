@@ -188,7 +188,8 @@ def _adopt(
         try:
             _install(context, trust, keep=keep, must_have_store=must_have_store, derived=derived)
         except BaseException:
-            context.__class__ = before
+            if type(context) is not before:
+                context.__class__ = before
             context.__dict__.clear()
             context.__dict__.update(state)
             raise
