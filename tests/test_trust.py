@@ -8,6 +8,7 @@ program loads, and a stranger.
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 import fasttrust
 import peer
 import pki
+from fasttrust import TrustStore
 from world import (
     attached,
     code,
@@ -100,6 +102,44 @@ def attached_with_defaults(protocol: int) -> ssl.SSLContext:
     return context
 
 
+def exactly() -> TrustStore:
+    return TrustStore.from_pem(LOADED.pem)
+
+
+def with_trust(protocol: int) -> ssl.SSLContext:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return fasttrust.SSLContext(protocol, trust=exactly())
+
+
+def with_nobody(protocol: int) -> ssl.SSLContext:
+    context = fasttrust.SSLContext(protocol, trust=TrustStore.none())
+    context.load_verify_locations(cadata=LOADED.pem)
+    return context
+
+
+def attached_with_trust(protocol: int) -> ssl.SSLContext:
+    """Attach exact trust to a context that has loaded everything else."""
+    context = plain(protocol, STRANGER)
+    context.load_default_certs()
+    fasttrust.attach(context, trust=exactly())
+    return context
+
+
+def ours_with_other_trust(protocol: int) -> ssl.SSLContext:
+    context = made(protocol, STRANGER)
+    context.load_default_certs()
+    fasttrust.attach(context, trust=exactly())
+    return context
+
+
+def attached_again(protocol: int) -> ssl.SSLContext:
+    """Attach to a context of ours that has loaded a root of the system and one beyond it."""
+    context = made(protocol, LOADED, SYSTEM)
+    fasttrust.attach(context)
+    return context
+
+
 def _folder() -> Path:
     return Path(ssl.get_default_verify_paths().cafile or "").parent
 
@@ -136,6 +176,18 @@ ROWS = (
     row("attached", attached, "system", ""),
     row("attached, loaded", lambda protocol: attached(protocol, LOADED), "system loaded", "loaded"),
     row("attached, with defaults", attached_with_defaults, "system loaded", "loaded"),
+    row("attached again", attached_again, "system loaded", "loaded"),
+    row("trust", with_trust, "loaded", "loaded"),
+    row("trust of nobody, loaded later", with_nobody, "loaded", "loaded"),
+    row("default with trust", lambda p: default(p, trust=exactly()), "loaded", "loaded"),
+    row("attached with trust", attached_with_trust, "loaded", "loaded"),
+    row("ours, attached with other trust", ours_with_other_trust, "loaded", "loaded"),
+    row(
+        "trust of the system and more",
+        lambda p: fasttrust.SSLContext(p, trust=TrustStore.system() | exactly()),
+        "system loaded",
+        "system loaded",
+    ),
 )
 
 

@@ -82,7 +82,7 @@ class TrustStore:
 
         Raises:
             ssl.SSLError: it holds no certificate, or a broken one.
-            ValueError: it is not ASCII, or holds more than certificates.
+            ValueError: it is empty or not ASCII, or holds more than certificates.
         """
         data = text.encode("ascii") if isinstance(text, str) else bytes(text)
         index = _anchors.from_pem(data)
