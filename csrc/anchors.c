@@ -275,8 +275,7 @@ bool ft_anchors_hold(X509_STORE *store, X509 *cert, bool *out_held, ft_error *er
     const struct ft_ossl *ossl = ft_ossl();
     unsigned long before = ossl->ERR_peek_last_error();
     ft_x509s *same_subject = ask_store(store, ossl->X509_get_subject_name(cert)); // owned
-    int num =
-        same_subject == NULL ? 0 : ossl->OPENSSL_sk_num((const OPENSSL_STACK *)same_subject);
+    int num = same_subject == NULL ? 0 : ossl->OPENSSL_sk_num((const OPENSSL_STACK *)same_subject);
 
     // NULL is what "none" looks like, until 3.5, and a failure too: only that leaves an error.
     if (same_subject == NULL && ossl->ERR_peek_last_error() != before) {

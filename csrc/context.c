@@ -168,7 +168,7 @@ bool ft_context_attach(uintptr_t context, const ft_trust *trust, ft_error *err)
     }
     (void)ossl->ERR_set_mark();
     X509_STORE *fresh = fresh_store(ossl->SSL_CTX_get_cert_store(ctx), system, trust, err); // owned
-    retired_store *retired = calloc(1, sizeof *retired);                                   // owned
+    retired_store *retired = calloc(1, sizeof *retired);                                    // owned
     if (retired == NULL) {
         ft_error_set(err, FT_E_MEMORY, "calloc", "out of memory");
     }

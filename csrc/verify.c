@@ -39,7 +39,8 @@ static bool walk(X509_STORE_CTX *question, const SSL *ssl, ft_chain *peer, ft_ch
 int ft_verify_callback(X509_STORE_CTX *question, void *arg)
 {
     const struct ft_ossl *ossl = ft_ossl();
-    SSL *ssl = ossl->X509_STORE_CTX_get_ex_data(question, ossl->SSL_get_ex_data_X509_STORE_CTX_idx());
+    SSL *ssl =
+        ossl->X509_STORE_CTX_get_ex_data(question, ossl->SSL_get_ex_data_X509_STORE_CTX_idx());
     ft_verdict verdict = {.step = FT_STEP_BROKEN, .code = FT_V_ERR_UNSPECIFIED, .depth = -1};
     ft_chain *verified = NULL; // owned
     ft_error err = {0};
