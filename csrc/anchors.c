@@ -1,7 +1,7 @@
 /*
  * What OpenSSL is answered when it asks a store of ours for an issuer: the union of what the store
- * itself holds and of every index of its context, in this order. Nothing of an index is ever added to
- * a store: it could not be taken out again, and the system must not count on both sides.
+ * itself holds and of every index of its context, in this order. Nothing of an index is ever added
+ * to a store: it could not be taken out again, and the system must not count on both sides.
  */
 
 #include "ossl.h"

@@ -41,8 +41,7 @@ ft_chain *ft_chain_new(X509 *first, ft_x509s *certs, ft_error *err)
     }
     while (chain->num < num) {
         int index = (int)(chain->num - (first != NULL));
-        chain->certs[chain->num++] =
-            ossl->OPENSSL_sk_value((const OPENSSL_STACK *)certs, index);
+        chain->certs[chain->num++] = ossl->OPENSSL_sk_value((const OPENSSL_STACK *)certs, index);
     }
     for (size_t i = 0; i < num; i++) {
         (void)ossl->X509_up_ref(chain->certs[i]); // fails only where the count would overflow

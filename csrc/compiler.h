@@ -4,7 +4,7 @@
 /*
  * What differs between compilers, and nothing else: the one annotation that fasttrust.h may carry,
  * and the few atomic operations that the core needs (MSVC's C11 atomics are still experimental).
- * Every operation is sequentially consistent: none of them stands on a path where that could be felt.
+ * Every operation is sequentially consistent: none stands on a path where that could be felt.
  */
 
 #include <stdbool.h>

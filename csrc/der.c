@@ -93,13 +93,13 @@ bool ft_der_subject(ft_span certificate, ft_span *out_subject)
         body.len != 0) {
         return false;
     }
-    return skip_optional(&tbs, TAG_VERSION) &&                 //
-           take_tag(&tbs, TAG_INTEGER, &content, NULL) &&      // serialNumber
-           take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&     // signature
-           take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&     // issuer
-           take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&     // validity
+    return skip_optional(&tbs, TAG_VERSION) &&                    //
+           take_tag(&tbs, TAG_INTEGER, &content, NULL) &&         // serialNumber
+           take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&        // signature
+           take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&        // issuer
+           take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&        // validity
            take_tag(&tbs, TAG_SEQUENCE, &content, out_subject) && //
-           take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&     // subjectPublicKeyInfo
+           take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&        // subjectPublicKeyInfo
            skip_optional(&tbs, TAG_ISSUER_ID) && skip_optional(&tbs, TAG_SUBJECT_ID) &&
            skip_optional(&tbs, TAG_EXTENSIONS) && tbs.len == 0;
 }

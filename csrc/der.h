@@ -45,8 +45,8 @@ typedef enum ft_pem {
 } ft_pem;
 
 /*
- * ft_pem_next decodes the next block of `text` from `*position` on, which it moves behind the block.
- * `out_der` must have room for three quarters of the text that remains.
+ * ft_pem_next decodes the next block of `text` from `*position` on, which it moves behind the
+ * block. `out_der` must have room for three quarters of the text that remains.
  */
 ft_pem ft_pem_next(ft_span text, size_t *position, uint8_t *out_der, size_t *out_der_len);
 

@@ -14,9 +14,9 @@
 
 typedef struct slot {
     uint64_t key;
-    ft_span der;            // in `bytes`
-    uint32_t next;          // in the bucket: its place + 1, 0 ends
-    void *volatile parsed;  // X509 *, referenced; NULL until asked for
+    ft_span der;           // in `bytes`
+    uint32_t next;         // in the bucket: its place + 1, 0 ends
+    void *volatile parsed; // X509 *, referenced; NULL until asked for
 } slot;
 
 struct ft_index {
@@ -89,7 +89,8 @@ static bool push(ft_index *index, size_t *capacity, ft_span der, ft_error *err)
     }
     if (index->num == *capacity) {
         size_t wanted = *capacity == 0 ? 64 : *capacity * 2;
-        slot *slots = wanted > UINT32_MAX / 2 ? NULL : realloc(index->slots, wanted * sizeof *slots);
+        slot *slots =
+            wanted > UINT32_MAX / 2 ? NULL : realloc(index->slots, wanted * sizeof *slots);
         if (slots == NULL) {
             ft_error_set(err, FT_E_MEMORY, "realloc", "out of memory");
             return false;
@@ -243,8 +244,8 @@ static uint64_t key_of(const X509_NAME *name)
 }
 
 /*
- * The parsed anchor, borrowed from its slot; NULL where OpenSSL cannot parse it, and where there was
- * no memory: neither is remembered, so that a shortage passes.
+ * The parsed anchor, borrowed from its slot; NULL where OpenSSL cannot parse it, and where there
+ * was no memory: neither is remembered, so that a shortage passes.
  */
 static X509 *parsed(slot *place)
 {

@@ -68,8 +68,8 @@ static bool reserve_indexes(struct ft_ossl *ossl, ft_error *err)
     (void)ossl->ERR_set_mark();
     ossl->ssl_index = ossl->CRYPTO_get_ex_new_index(FT_EX_INDEX_SSL, 0, NULL, NULL,
                                                     ft_record_ex_dup, ft_record_ex_free);
-    ossl->ssl_ctx_index = ossl->CRYPTO_get_ex_new_index(FT_EX_INDEX_SSL_CTX, 0, NULL, NULL, NULL,
-                                                        ft_context_ex_free);
+    ossl->ssl_ctx_index =
+        ossl->CRYPTO_get_ex_new_index(FT_EX_INDEX_SSL_CTX, 0, NULL, NULL, NULL, ft_context_ex_free);
     ossl->store_index = ossl->CRYPTO_get_ex_new_index(FT_EX_INDEX_X509_STORE, 0, NULL, NULL, NULL,
                                                       ft_anchors_ex_free);
     (void)ossl->ERR_pop_to_mark();

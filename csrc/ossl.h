@@ -264,7 +264,8 @@ typedef struct ft_anchors ft_anchors;
 /* ft_anchors_install makes the store answer from `trust` too. Before anybody uses the store. */
 FT_MUST_USE bool ft_anchors_install(X509_STORE *store, const ft_trust *trust, ft_error *err);
 
-/* The two changes of what a store of ours answers from; see ft_context_add, ft_context_trust_system. */
+/* The two changes of what a store of ours answers from; see ft_context_add,
+ * ft_context_trust_system. */
 FT_MUST_USE bool ft_anchors_add(X509_STORE *store, ft_index *index, ft_error *err);
 FT_MUST_USE bool ft_anchors_set_system(X509_STORE *store, ft_source *system, bool for_clients,
                                        bool for_servers, ft_error *err);

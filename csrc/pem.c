@@ -37,8 +37,7 @@ static bool is_line(ft_span line, const char *text)
 static bool is_plain_text(ft_span line)
 {
     for (size_t i = 0; i < line.len; i++) {
-        if (line.data[i] == '\0' ||
-            (line.len - i >= 5 && memcmp(line.data + i, "-----", 5) == 0)) {
+        if (line.data[i] == '\0' || (line.len - i >= 5 && memcmp(line.data + i, "-----", 5) == 0)) {
             return false;
         }
     }
@@ -119,8 +118,7 @@ ft_pem ft_pem_next(ft_span text, size_t *position, uint8_t *out_der, size_t *out
         }
     } while (true);
 
-    const char *end =
-        named_x509 ? "-----END X509 CERTIFICATE-----" : "-----END CERTIFICATE-----";
+    const char *end = named_x509 ? "-----END X509 CERTIFICATE-----" : "-----END CERTIFICATE-----";
     while (next_line(text, position, &line)) {
         if (is_line(line, end)) {
             return *out_der_len > 0 ? FT_PEM_BLOCK : FT_PEM_OTHER;

@@ -49,9 +49,9 @@ bool ft_connection_bind(uintptr_t connection, const char *hash, ft_error *err)
 }
 
 /*
- * An SNI callback switched the connection to a context that trusts others. The session, which is new
- * and nobody else's yet, carries the hash of the first one, under which it is not verified: it gets
- * one that no connection has.
+ * An SNI callback switched the connection to a context that trusts others. The session, which is
+ * new and nobody else's yet, carries the hash of the first one, under which it is not verified: it
+ * gets one that no connection has.
  */
 void ft_session_unbind(const SSL *ssl)
 {

@@ -16,9 +16,9 @@ typedef struct retired {
 
 struct ft_source {
     volatile int32_t references;
-    volatile int32_t users;   // between loading `current` and being done with it
-    void *volatile current;   // ft_index *, referenced, never NULL
-    void *volatile replaced;  // retired *
+    volatile int32_t users;    // between loading `current` and being done with it
+    void *volatile current;    // ft_index *, referenced, never NULL
+    void *volatile replaced;   // retired *
     volatile int64_t deadline; // when the store is next looked at
 };
 
@@ -91,7 +91,8 @@ bool ft_source_replace(ft_source *source, ft_index *index, ft_error *err)
     }
     old->index = ft_atomic_swap(&source->current, ft_index_ref(index));
     push_retired(source, old);
-    // Taken out first, counted second: whoever counts itself later loads a pointer that is not here.
+    // Taken out first, counted second: whoever counts itself later loads a pointer that is not
+    // here.
     retired *free_now = ft_atomic_swap(&source->replaced, NULL);
     if (free_now != NULL && ft_atomic_add(&source->users, 0) != 0) {
         push_retired(source, free_now);

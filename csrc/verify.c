@@ -39,7 +39,8 @@ static bool walk(X509_STORE_CTX *question, const SSL *ssl, ft_chain *peer, ft_ch
 int ft_verify_callback(X509_STORE_CTX *question, void *arg)
 {
     const struct ft_ossl *ossl = ft_ossl();
-    SSL *ssl = ossl->X509_STORE_CTX_get_ex_data(question, ossl->SSL_get_ex_data_X509_STORE_CTX_idx());
+    SSL *ssl =
+        ossl->X509_STORE_CTX_get_ex_data(question, ossl->SSL_get_ex_data_X509_STORE_CTX_idx());
     ft_verdict verdict = {.step = FT_STEP_BROKEN, .code = FT_V_ERR_UNSPECIFIED, .depth = -1};
     ft_chain *verified = NULL; // owned
     ft_error err = {0};
@@ -110,8 +111,8 @@ void ft_verify_watch(const SSL *ssl, int where, int value)
     if (!resumed) {
         return;
     }
-    // Resumed under one context, then switched by SNI to one that wants to verify its client: nobody
-    // verified this client for it. No byte of the program's passes such a connection.
+    // Resumed under one context, then switched by SNI to one that wants to verify its client:
+    // nobody verified this client for it. No byte of the program's passes such a connection.
     if (switched && (ossl->SSL_get_verify_mode(ssl) & FT_SSL_VERIFY_PEER) != 0) {
         ossl->SSL_set_shutdown(mine, FT_SSL_BOTH_SHUTDOWN);
     }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 import pki
+from decode_reference import Oracle, oracle
 from world import attached, made
 
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "FASTTRUST_MODE")
@@ -49,3 +50,9 @@ def make(request: pytest.FixtureRequest) -> Callable[..., ssl.SSLContext]:
     """Make contexts in both ways: ours from the start, and ssl's with our verifier attached."""
     chosen: Callable[..., ssl.SSLContext] = request.param
     return chosen
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Oracle:
+    """Return what `ssl` makes of a DER certificate: a dictionary, or None if it refuses."""
+    return oracle(tmp_path_factory.mktemp("decode") / "certificate.pem")

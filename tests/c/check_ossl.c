@@ -28,7 +28,7 @@
 #error "OpenSSL before 1.1.1 has never been supported"
 #endif
 
-#define SAME_TYPE(expression, type) \
+#define SAME_TYPE(expression, type)                                                                \
     __builtin_types_compatible_p(__typeof__(&(expression)), __typeof__(type))
 
 /* IS_ONE(DIFFERS_name) is 1 where that is defined below as 1, else 0. */
@@ -43,8 +43,8 @@
 
 #if OPENSSL_VERSION_NUMBER < 0x30000000L
 /*
- * 1.1.1: getters that take what they do not change without const. Written from its sources; Debian's
- * mirrors no longer carry these headers, so that no machine of ours has compiled this block.
+ * 1.1.1: getters that take what they do not change without const. Written from its sources;
+ * Debian's mirrors no longer carry its headers, so that no machine of ours has compiled this.
  */
 #define DIFFERS_i2d_X509 1
 KNOWN(i2d_X509, int (*)(X509 *, unsigned char **));

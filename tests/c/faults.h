@@ -3,8 +3,8 @@
 
 /*
  * One call after another fails: every malloc, calloc, realloc and strdup of the core (--wrap), and
- * every function of OpenSSL that the core calls and that can fail (its table is filled by a dlsym of
- * ours). A failing function of OpenSSL leaves an error on the queue, as the real ones do.
+ * every function of OpenSSL that the core calls and that can fail (its table is filled by a dlsym
+ * of ours). A failing function of OpenSSL leaves an error on the queue, as the real ones do.
  */
 
 #include "pair.h"
@@ -14,7 +14,8 @@
 void fault_arm(int number);
 bool fault_disarm(void);
 
-/* fault_each runs the body once for each call that can fail in it, and once more, where none does. */
+/* fault_each runs the body once for each call that can fail in it, and once more, where none does.
+ */
 void fault_each(bool (*body)(int number));
 
 /* fault_hide makes one symbol unfindable; NULL for none. */

@@ -1,10 +1,6 @@
-#define _GNU_SOURCE
-
 #include "lab.h"
 
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 int check_count;
 pki lab;
@@ -229,8 +225,7 @@ ft_source *lab_system(const identity *anchor)
     return system;
 }
 
-void lab_attach(const fake_context *context, ft_source *system, bool for_clients,
-                bool for_servers)
+void lab_attach(const fake_context *context, ft_source *system, bool for_clients, bool for_servers)
 {
     ft_trust trust = {NULL, 0, system, for_clients, for_servers};
     ft_error err = {0};
@@ -318,19 +313,6 @@ bool lab_chain_is(ft_chain *chain, const X509 *const *certs, size_t num_certs)
     }
     ft_chain_free(chain);
     return same;
-}
-
-/* ---- sanitizers -------------------------------------------------------------------------- */
-
-ssize_t __wrap_write(int file, const void *bytes, size_t num_bytes);
-
-/*
- * The core lets the kernel look at addresses that may not exist. The sanitizers' own write(2) looks
- * first, and dies of it; so all is linked with --wrap=write, and the kernel is asked directly.
- */
-ssize_t __wrap_write(int file, const void *bytes, size_t num_bytes)
-{
-    return syscall(SYS_write, file, bytes, num_bytes);
 }
 
 /* ---- begin and end ----------------------------------------------------------------------- */

@@ -87,8 +87,7 @@ ft_source *lab_system(const identity *anchor);
  * lab_attach is ft_context_attach with what the context holds, which must succeed and leave the
  * error queue alone.
  */
-void lab_attach(const fake_context *context, ft_source *system, bool for_clients,
-                bool for_servers);
+void lab_attach(const fake_context *context, ft_source *system, bool for_clients, bool for_servers);
 
 /* ---- handshakes -------------------------------------------------------------------------- */
 

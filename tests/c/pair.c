@@ -16,7 +16,7 @@ int watched_callback(X509_STORE_CTX *question, void *arg)
 }
 
 pair make_pair(bool judge_is_server, int anchors, bool for_clients, bool for_servers,
-                      bool other_peer)
+               bool other_peer)
 {
     pair made = {0};
     const identity *shown = judge_is_server ? &lab.client : &lab.server;

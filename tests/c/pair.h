@@ -1,7 +1,7 @@
 #ifndef FASTTRUST_TESTS_PAIR_H
 #define FASTTRUST_TESTS_PAIR_H
 
-/* Two sides of one connection: the judge, who verifies with our callback, and who is shown to it. */
+/* Two sides of a connection: the judge, who verifies with our callback, and who is shown to it. */
 
 #include "lab.h"
 

@@ -13,8 +13,7 @@ typedef struct contents {
 
 static contents contents_of(const fake_context *context)
 {
-    STACK_OF(X509_OBJECT) *objects =
-        X509_STORE_get0_objects(SSL_CTX_get_cert_store(context->ctx));
+    STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context->ctx));
     contents found = {0, 0};
 
     for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
@@ -27,8 +26,7 @@ static contents contents_of(const fake_context *context)
 
 static bool holds(const fake_context *context, const identity *anchor)
 {
-    STACK_OF(X509_OBJECT) *objects =
-        X509_STORE_get0_objects(SSL_CTX_get_cert_store(context->ctx));
+    STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context->ctx));
 
     for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
         X509 *cert = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));

@@ -81,8 +81,7 @@ static void every_required_function_is_required(void)
 
 static bool holds(const fake_context *context, const X509 *anchor)
 {
-    STACK_OF(X509_OBJECT) *objects =
-        X509_STORE_get0_objects(SSL_CTX_get_cert_store(context->ctx));
+    STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context->ctx));
     bool found = false;
 
     for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
@@ -92,7 +91,7 @@ static bool holds(const fake_context *context, const X509 *anchor)
     return found;
 }
 
-/* All or nothing: attached with a store free of the system's, or as it was, and the error says so. */
+/* All or nothing: attached with a store free of the system's, or as it was, with an error. */
 static bool attach_with_fault(int number)
 {
     ft_source *system = lab_system(&lab.root);

@@ -1,6 +1,7 @@
 /*
- * Indexes, sources and sessions whose calls fail one after another: nothing leaks, nobody is trusted
- * who should not be, and what stood before stays. ossl.c is part of this unit, as in test_faults.c.
+ * Indexes, sources and sessions whose calls fail one after another: nothing leaks, nobody is
+ * trusted who should not be, and what stood before stays. ossl.c is part of this unit, as in
+ * test_faults.c.
  */
 
 #define _GNU_SOURCE

@@ -51,9 +51,9 @@ static void refuse_all(bool (*ask)(const ft_specimen *, ft_error *))
         CHECK(header == LAB_HEADER || refused_by(ask, &wrong));
     }
 
-    static const uintptr_t garbage[] = {0,          1,           8,           4096,
-                                        0x10000000, UINTPTR_MAX, INTPTR_MAX,  UINTPTR_MAX - 15,
-                                        0xdeadbeef, 1U << 31U,   UINT32_MAX,  UINTPTR_MAX / 3};
+    static const uintptr_t garbage[] = {0,          1,           8,          4096,
+                                        0x10000000, UINTPTR_MAX, INTPTR_MAX, UINTPTR_MAX - 15,
+                                        0xdeadbeef, 1U << 31U,   UINT32_MAX, UINTPTR_MAX / 3};
     for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
         wrong = right;
         wrong.context = garbage[i];

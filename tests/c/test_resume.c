@@ -64,8 +64,8 @@ static void sessions_belong_to_what_they_were_verified_under(bool judge_is_serve
 static void on_either_side_in_either_version(void)
 {
     for (int i = 0; i < 4; i++) {
-        sessions_belong_to_what_they_were_verified_under(
-            i % 2 == 0, i < 2 ? TLS1_2_VERSION : TLS1_3_VERSION);
+        sessions_belong_to_what_they_were_verified_under(i % 2 == 0,
+                                                         i < 2 ? TLS1_2_VERSION : TLS1_3_VERSION);
     }
 }
 

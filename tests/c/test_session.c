@@ -1,6 +1,6 @@
 /*
- * Connections that take another road than the plain one: a resumed session, authentication after the
- * handshake, a context that is not ours, a question without a connection.
+ * Connections that take another road than the plain one: a resumed session, authentication after
+ * the handshake, a context that is not ours, a question without a connection.
  */
 
 #include "pair.h"

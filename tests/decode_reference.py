@@ -1,0 +1,62 @@
+"""How the decoder is held against `ssl`; the fixture `reference` gives the `Oracle`."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from _ssl import _test_decode_cert  # type: ignore[attr-defined]
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from fasttrust._decode import decode
+
+Oracle: TypeAlias = Callable[[bytes], dict[str, Any] | None]
+
+
+def oracle(path: Path) -> Oracle:
+    """Return what asks `ssl`, which reads files only: each certificate is written to `path`."""
+
+    def ask(der: bytes) -> dict[str, Any] | None:
+        path.write_text(ssl.DER_cert_to_PEM_cert(der))
+        try:
+            return dict(_test_decode_cert(os.fspath(path)))
+        except (ssl.SSLError, ValueError, SystemError):
+            return None
+
+    return ask
+
+
+def ours(der: bytes) -> tuple[Any, str]:
+    """Return what `decode` makes of `der`, and its message if it refuses."""
+    try:
+        return decode(der), ""
+    except UnicodeError:
+        raise  # it is a ValueError too, but says nothing to whoever reads it
+    except ValueError as error:
+        return None, str(error)
+
+
+def check(reference: Oracle, der: bytes) -> None:
+    """Assert that `decode` and `ssl` agree on `der`, or that it is not DER."""
+    answer, refusal = ours(der)
+    if not refusal.startswith("The certificate is not DER: "):
+        assert reference(der) == answer
+
+
+def check_times(reference: Oracle, der: bytes) -> None:
+    """
+    Assert that `decode` and `ssl` agree on `der`, whose times RFC 5280 may forbid.
+
+    About those, versions of OpenSSL differ: some leave out "GMT" after subtracting an offset, and
+    some call a text that is too short malformed, where 3.0 prints "Bad time value".
+    """
+    expected = reference(der)
+    answer, _ = ours(der)
+    if expected is None:
+        assert answer is None or "Bad time value" in answer.values()
+        return
+    for key in ("notBefore", "notAfter"):
+        expected[key] = expected[key].removesuffix(" GMT")
+        answer[key] = answer[key].removesuffix(" GMT")
+    assert expected == answer
