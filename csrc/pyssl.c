@@ -107,15 +107,18 @@ bool ft_pyssl_prove(const struct ft_ossl *ossl, const ft_specimen *specimen, ft_
     return prove_objects(ossl, specimen, err) && prove_libcrypto(ossl, err);
 }
 
-bool ft_probe(const ft_specimen *specimen, ft_error *err)
+static bool is_open(ft_error *err)
 {
-    const struct ft_ossl *ossl = ft_ossl();
-
-    if (ossl == NULL) {
+    if (ft_ossl() == NULL) {
         ft_error_set(err, FT_E_UNAVAILABLE, NULL, "OpenSSL has not been opened");
         return false;
     }
-    return prove_objects(ossl, specimen, err);
+    return true;
+}
+
+bool ft_probe(const ft_specimen *specimen, ft_error *err)
+{
+    return is_open(err) && prove_objects(ft_ossl(), specimen, err);
 }
 
 static void *field_of(uintptr_t object, size_t index)
@@ -128,17 +131,20 @@ static void *field_of(uintptr_t object, size_t index)
 
 SSL_CTX *ft_pyssl_context(uintptr_t context, ft_error *err)
 {
-    SSL_CTX *ctx = field_of(context, 0);
+    SSL_CTX *ctx = NULL;
 
-    if (ctx == NULL) {
-        ft_error_set(err, FT_E_MISUSE, NULL, "the context was never initialised");
+    if (is_open(err)) {
+        ctx = field_of(context, 0);
+        if (ctx == NULL) {
+            ft_error_set(err, FT_E_MISUSE, NULL, "the context was never initialised");
+        }
     }
     return ctx;
 }
 
 SSL *ft_pyssl_connection(uintptr_t connection, ft_error *err)
 {
-    SSL *ssl = field_of(connection, 1);
+    SSL *ssl = is_open(err) ? field_of(connection, 1) : NULL;
 
     // _ssl._SSLSocket() could be called until Python 3.13.1, and has no SSL then.
     if (ssl == NULL || (uintptr_t)ft_ossl()->SSL_get_ex_data(ssl, 0) != connection) {

@@ -23,7 +23,20 @@ if TYPE_CHECKING:
 HOLDER = __name__.rpartition(".")[0]
 
 # One context is not to be attached by two threads at once; a handshake never waits for this.
-_attaching = threading.Lock()
+# Reentrant, for a signal's handler, a finalizer or a program's property may attach another.
+_attaching = threading.RLock()
+
+
+def _after_fork() -> None:
+    # Another thread of the parent may have held it.
+    global _attaching  # noqa: PLW0603
+    _attaching = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+# Ours may be put in its place.
+_default_context = ssl.create_default_context
 
 
 def _standard_class() -> type[_ssl._SSLContext]:
@@ -205,6 +218,8 @@ def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
     own.
 
     Where the system's store cannot be read nothing of it is trusted, and connections are refused.
+    A context of ours that trusted exactly some anchors trusts the system too afterwards: give
+    ``trust`` to keep it exact.
 
     Args:
         context: the context.
@@ -233,7 +248,9 @@ def create_default_context(
 ) -> SSLContext:
     """Return a context with the defaults of the running Python's ``ssl.create_default_context()``.
 
-    With none of the keywords it trusts the system; with any of them exactly what they name.
+    With none of the keywords it trusts the system; with any of them exactly what they name. An
+    empty ``cafile``, ``capath`` or ``cadata`` names nothing and raises, where ``ssl`` would take
+    the system: a setting that got lost must not widen trust.
 
     Args:
         purpose: ``ssl.Purpose.SERVER_AUTH`` for clients, ``CLIENT_AUTH`` for servers.
@@ -250,7 +267,7 @@ def create_default_context(
     """
     # ssl knows its defaults, we do not repeat them. Naming any directory keeps it from parsing the
     # system's bundle; nothing of it reaches the fresh store that attaching installs.
-    context = ssl.create_default_context(purpose, capath=os.devnull)
+    context = _default_context(purpose, capath=os.devnull)
     if type(context) is not _Standard:
         raise RuntimeError(f"ssl.SSLContext was replaced by {type(context).__module__}")
     named = cafile is not None or capath is not None or cadata is not None

@@ -44,7 +44,7 @@ def hint(code: int, depth: int | None, chain: Sequence[Certificate], host: str |
     try:
         infos = [certificate.get_info() for certificate in chain]
     except ValueError:
-        return "The peer sent a malformed certificate."
+        return "The peer sent a certificate that is malformed, or not in DER."
     if not infos:
         return ""
     say = _SENTENCES.get(code)

@@ -86,7 +86,7 @@ class Verified:
 
     def _fasttrust_session_context(self, host: str | None) -> bytes:
         """Return the hash of what a connection made now is verified under, the system freshened."""
-        held = self._fasttrust_held
+        held = _held(self)
         system = b""
         if held.system is not None:
             held.system.refresh_if_due()
@@ -118,12 +118,13 @@ class Verified:
         data = None if cadata is None else index_of_data(cadata)
         rest_file = cafile if file is None else None
         rest_data = cadata if data is None else None
+        _held(self)  # or nothing is loaded
         # In ssl's order: data, then file and directory, each kept where a later one fails.
         if data is not None:
             _add(self, data)
         if (file is None and data is None) or not (rest_file is rest_data is capath is None):
             super().load_verify_locations(rest_file, capath, rest_data)  # type: ignore[misc]
-            self._fasttrust_held.add(os.urandom(32))  # nobody can tell what that was
+            _held(self).add(os.urandom(32))  # nobody can tell what that was
         if file is not None:
             _add(self, file)
 
@@ -139,7 +140,7 @@ class Verified:
 
     def set_default_verify_paths(self) -> None:
         """Trust the system from now on, on either side of a connection."""
-        held = self._fasttrust_held
+        held = _held(self)
         held.system = system()
         held.listed = True
         held.add(b"the system on both sides")
@@ -164,11 +165,20 @@ class Verified:
     def _fasttrust_beyond(self) -> _ssl._SSLContext:
         """Return, as ``ssl`` would hold it, what is trusted beyond the context's own store."""
         own = set(super().get_ca_certs(True))  # type: ignore[misc]
-        return as_ssl_loads([der for der in self._fasttrust_held.certificates() if der not in own])
+        return as_ssl_loads([der for der in _held(self).certificates() if der not in own])
+
+
+def _held(context: Any) -> Held:
+    held: Held | None = vars(context).get("_fasttrust_held")
+    if held is None:  # made past our constructor, or given our class by the program
+        raise ValueError(
+            "this context was never given its verifier: call fasttrust.SSLContext() or attach()"
+        )
+    return held
 
 
 def _add(context: Any, index: Index) -> None:
-    held = context._fasttrust_held
+    held = _held(context)
     if len(index) and index not in held.indexes:
         _native.context_add(context, index.handle)
         held.indexes = [*held.indexes, index]
