@@ -75,7 +75,7 @@ size_t ft_chain_len(const ft_chain *chain)
 }
 
 /* One block: the list, then the bytes. */
-static ft_der *encode(const ft_chain *chain, ft_error *err)
+static ft_der *encode(const ft_chain *chain)
 {
     const struct ft_ossl *ossl = ft_ossl();
     size_t size = chain->num * sizeof(ft_der);
@@ -83,14 +83,12 @@ static ft_der *encode(const ft_chain *chain, ft_error *err)
     for (size_t i = 0; i < chain->num; i++) {
         int len = ossl->i2d_X509(chain->certs[i], NULL);
         if (len <= 0) {
-            ft_error_set(err, FT_E_FOREIGN, "i2d_X509", "a certificate could not be encoded");
             return NULL;
         }
         size += (size_t)len;
     }
     ft_der *ders = malloc(size);
     if (ders == NULL) {
-        ft_error_set(err, FT_E_MEMORY, "malloc", "out of memory");
         return NULL;
     }
     unsigned char *end = (unsigned char *)(ders + chain->num);
@@ -101,13 +99,13 @@ static ft_der *encode(const ft_chain *chain, ft_error *err)
     return ders;
 }
 
-const ft_der *ft_chain_ders(ft_chain *chain, ft_error *err)
+const ft_der *ft_chain_ders(ft_chain *chain)
 {
     ft_der *ders = ft_atomic_load(&chain->ders);
 
     if (ders == NULL) {
         (void)ft_ossl()->ERR_set_mark();
-        ders = encode(chain, err);
+        ders = encode(chain);
         (void)ft_ossl()->ERR_pop_to_mark();
         // Where two threads ask at once the first one's answer stays.
         if (ders != NULL && !ft_atomic_replace(&chain->ders, NULL, ders)) {

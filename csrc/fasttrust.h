@@ -216,11 +216,17 @@ ft_chain *ft_record_chain(ft_record *record, bool verified);
  */
 ft_chain *ft_connection_chain(uintptr_t connection, bool verified, ft_error *err);
 
+/*
+ * ft_record_captures returns how often anything was captured. A chain that was asked for after a
+ * number was read is the present one for as long as that number is.
+ */
+int32_t ft_record_captures(ft_record *record);
+
 size_t ft_chain_len(const ft_chain *chain);
 
 /* ft_chain_ders returns one ft_der for each certificate, made at the first call; *borrowed* until
- * the chain is freed. */
-FT_MUST_USE const ft_der *ft_chain_ders(ft_chain *chain, ft_error *err);
+ * the chain is freed. NULL where memory runs out: what was parsed can be encoded. */
+FT_MUST_USE const ft_der *ft_chain_ders(ft_chain *chain);
 
 void ft_chain_free(ft_chain *chain);
 

@@ -20,6 +20,7 @@ struct ft_record {
     volatile int32_t references; // one is the SSL's
     volatile int32_t readers;    // on their way from `latest` to references of their own
     const void *origin;          // the SSL_CTX that the connection was made with; never followed
+    volatile int32_t captures;   // how many were published
     void *volatile latest;       // capture *
 };
 
@@ -118,6 +119,7 @@ bool ft_record_publish(ft_record *record, ft_chain *peer, ft_chain *verified,
     // Only the handshake's thread publishes, so nobody changes `latest` between these two.
     latest->replaced = ft_atomic_load(&record->latest);
     (void)ft_atomic_swap(&record->latest, latest);
+    (void)ft_atomic_add(&record->captures, 1);
     if (ft_atomic_add(&record->readers, 0) == 0) {
         free_captures(latest->replaced);
         latest->replaced = NULL;
@@ -133,6 +135,11 @@ bool ft_record_switched(const ft_record *record, const SSL *ssl)
 bool ft_record_captured(ft_record *record)
 {
     return ft_atomic_load(&record->latest) != NULL;
+}
+
+int32_t ft_record_captures(ft_record *record)
+{
+    return ft_atomic_add(&record->captures, 0);
 }
 
 ft_chain *ft_record_chain(ft_record *record, bool verified)

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 import fasttrust
 import peer
 import pki
+from fasttrust._certificate import _restored
 from fasttrust._hints import hint
 from world import Pair, attached, code, leaf_of, machine_trusts, made, plain
 
@@ -299,9 +300,7 @@ def _ssl_parses(der: bytes) -> bytes:
 
 def _view(der: bytes) -> fasttrust.Certificate:
     """Make what a connection gives: a certificate that nobody has looked at yet."""
-    certificate = fasttrust.Certificate.__new__(fasttrust.Certificate)
-    certificate._chain, certificate._index, certificate._der = None, 0, der
-    return certificate
+    return _restored(der)
 
 
 def test_odd_times_do_not_hide_the_refusal() -> None:

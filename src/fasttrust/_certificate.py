@@ -11,12 +11,29 @@ from . import _native
 from ._decode import PeerCert, decode, spki
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cryptography import x509
 
 #: As in ``_ssl``: ``Certificate.public_bytes`` returns ``str``.
 ENCODING_PEM: Final = 1
 #: As in ``_ssl``: ``Certificate.public_bytes`` returns ``bytes``.
 ENCODING_DER: Final = 2
+
+
+class _Given:
+    """One certificate that was given in DER, where else a captured chain stands."""
+
+    __slots__ = ("ders",)
+
+    length = 1
+
+    def __init__(self, der: bytes) -> None:
+        self.ders: list[bytes] | None = [der]
+
+    def encode(self) -> list[bytes]:
+        """Return the certificate, which is there."""
+        return self.ders or []
 
 
 class Certificate:
@@ -32,24 +49,22 @@ class Certificate:
         ValueError: the bytes are not a certificate.
     """
 
-    __slots__ = ("_chain", "_der", "_index")
+    __slots__ = ("_chain", "_index")
 
-    _chain: _native.Chain | None
+    _chain: _native.Chain | _Given
     _index: int
-    _der: bytes | None
 
     def __init__(self, der: bytes) -> None:
-        der = bytes(der)
+        der = memoryview(der).tobytes()  # not bytes(): that makes zeros of a number
         spki(der)  # walks the frame of the certificate down to its key
-        self._chain = None
+        self._chain = _Given(der)
         self._index = 0
-        self._der = der
 
     def __bytes__(self) -> bytes:
-        if self._der is None:
-            assert self._chain is not None  # one of the two is always there
-            self._der = _native.chain_der(self._chain, self._index)
-        return self._der
+        ders = self._chain.ders
+        if ders is None:
+            ders = self._chain.encode()
+        return ders[self._index]
 
     @overload
     def public_bytes(self, format: Literal[1] = ...) -> str: ...
@@ -113,8 +128,9 @@ class Certificate:
     def __hash__(self) -> int:
         return hash(bytes(self))
 
-    def __reduce__(self) -> tuple[type[Certificate], tuple[bytes]]:
-        return Certificate, (bytes(self),)
+    def __reduce__(self) -> tuple[Callable[[bytes], Certificate], tuple[bytes]]:
+        # Not by the constructor: OpenSSL accepts certificates that are not quite in DER.
+        return _restored, (bytes(self),)
 
     def __repr__(self) -> str:
         try:
@@ -148,15 +164,19 @@ def name_text(name: Any) -> str:
 _new_certificate = Certificate.__new__
 
 
-def certificates(chain: _native.Chain | None, length: int) -> tuple[Certificate, ...]:
+def certificates(chain: _native.Chain | _Given | None) -> tuple[Certificate, ...]:
     """Return the certificates of a captured chain, each a view of it."""
     if chain is None:
         return ()
     found = []
-    for index in range(length):
+    for index in range(chain.length):
         certificate = _new_certificate(Certificate)
         certificate._chain = chain
         certificate._index = index
-        certificate._der = None
         found.append(certificate)
     return tuple(found)
+
+
+def _restored(der: bytes) -> Certificate:
+    (certificate,) = certificates(_Given(der))
+    return certificate

@@ -22,6 +22,8 @@ class Watched:
     """
 
     _fasttrust_record: _native.Record | None = None
+    #: What was asked for before, unverified and verified, and how many captures there had been.
+    _fasttrust_chains: dict[bool, tuple[int, tuple[Certificate, ...]]]
 
     def do_handshake(self, *args: Any, **kwargs: Any) -> None:
         """Perform the TLS handshake.
@@ -45,11 +47,11 @@ class Watched:
 
         Where the connection does not verify its peer this is ``get_unverified_chain()``.
         """
+        chain = get_verified_chain(self)
         record = self._fasttrust_record
-        unasked = record is not None and (
-            _native.record_verdict(record).step == _native.STEP_UNASKED
-        )
-        chain = get_unverified_chain(self) if unasked else get_verified_chain(self)
+        if not chain and record is not None:
+            unasked = _native.record_verdict(record).step == _native.STEP_UNASKED
+            chain = get_unverified_chain(self) if unasked else ()
         return [bytes(certificate) for certificate in chain]
 
     def get_unverified_chain(self) -> list[bytes]:
@@ -61,7 +63,7 @@ class Watched:
         record = self._fasttrust_record
         if record is None:  # gevent tells no owner
             sslobj = find_sslobj(self)
-            if sslobj is None:
+            if sslobj is None or not _native.is_open():
                 return None
             record = _native.record_watch(sslobj)
         verdict = _native.record_verdict(record)
@@ -84,6 +86,7 @@ def watch(sslobj: object, owner: object, digest: bytes) -> None:
     _native.connection_bind(sslobj, digest)
     record = _native.record_watch(sslobj)
     if isinstance(owner, Watched):
+        owner._fasttrust_chains = {}
         owner._fasttrust_record = record
 
 
@@ -135,24 +138,39 @@ def _below(wrapper: object) -> object:
     return _MISSING if below is None else below
 
 
+def _captured(
+    connection: Watched, record: _native.Record, verified: bool
+) -> tuple[Certificate, ...]:
+    """Return a captured chain: the same objects, with their DER, until there is another."""
+    captures = _native.record_captures(record)
+    known = connection._fasttrust_chains.get(verified)
+    if known is not None and known[0] == captures:
+        return known[1]
+    chain = certificates(_native.record_chain(record, verified))
+    connection._fasttrust_chains[verified] = captures, chain
+    return chain
+
+
 def _chain_of(connection: object, verified: bool) -> tuple[Certificate, ...]:
     if isinstance(connection, Watched) and connection._fasttrust_record is not None:
-        chain, length = _native.record_chain(connection._fasttrust_record, verified)
-        if chain is not None:
-            return certificates(chain, length)
+        captured = _captured(connection, connection._fasttrust_record, verified)
+        if captured:
+            return captured
         # Nothing was captured, or the connection was given to a context that is not ours.
     sslobj = find_sslobj(connection)
     if sslobj is None:
         return ()
-    return certificates(*_native.connection_chain(sslobj, verified))
+    return certificates(_native.connection_chain(sslobj, verified))
 
 
 def get_verified_chain(connection: object) -> tuple[Certificate, ...]:
     """Return the chain by which the peer was verified, leaf first, anchor last.
 
     Empty before the handshake, on a connection that does not verify its peer, after a refusal, and
-    on a resumed session (nothing was verified again). On connections of our contexts other threads
-    may read and write meanwhile; on others they must not, as with ``ssl``'s own methods.
+    on a resumed session (nothing was verified again). It is there from the verdict on, before the
+    peer has proved that it holds the leaf's key: only a finished handshake says that. On
+    connections of our contexts other threads may read and write meanwhile; on others they must not,
+    as with ``ssl``'s own methods.
 
     Args:
         connection: an ``ssl.SSLSocket`` or ``ssl.SSLObject``, what urllib3 and gevent make of them,

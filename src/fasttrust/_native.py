@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import _ssl
 import contextlib
+import os
 import ssl
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NewType, TypeGuard
 
 # By name, so that freezers (PyInstaller, cx_Freeze) find what the extension needs at run time.
@@ -21,13 +22,21 @@ from ._core import ffi, lib
 
 #: What the C core knows of one connection.
 Record = NewType("Record", object)
-#: A captured chain: referenced certificates, leaf first.
-Chain = NewType("Chain", object)
 
 STEP_UNASKED: int = lib.FT_STEP_UNASKED
 
 _opened = False
-_open_lock = threading.Lock()
+# Reentrant, for a signal's handler or a finalizer may make a context too.
+_open_lock = threading.RLock()
+
+
+def _after_fork() -> None:
+    # Another thread of the parent may have held it.
+    global _open_lock  # noqa: PLW0603
+    _open_lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class UnavailableError(RuntimeError):
@@ -249,6 +258,11 @@ def context_trust_system(context: object, system: Source) -> None:
     check(lib.ft_context_trust_system(_context_id(context), system, True, True, err), err)
 
 
+def is_open() -> bool:
+    """Tell whether OpenSSL was found and proved; before that nothing can be one of ours."""
+    return _opened
+
+
 def context_attached(context: object) -> bool:
     """Tell whether the context carries the verifier of this copy of the package."""
     return _opened and bool(lib.ft_context_attached(_context_id(context)))
@@ -290,37 +304,55 @@ _chain_ders = lib.ft_chain_ders
 _gc = ffi.gc
 _new = ffi.new
 _unpack = ffi.unpack
-_NULL = ffi.NULL
+_ERROR = ffi.typeof("ft_error *")
 
 
-def record_chain(record: Record, verified: bool) -> tuple[Chain | None, int]:
-    """Return a captured chain and its length."""
+class Chain:
+    """A captured chain: referenced certificates, leaf first, in DER only on request, then all.
+
+    Attributes:
+        length: the number of certificates.
+        ders: None until ``encode()`` was called.
+    """
+
+    __slots__ = ("_handle", "ders", "length")
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = _gc(handle, _chain_free)
+        self.length: int = _chain_len(handle)
+        self.ders: list[bytes] | None = None
+
+    def encode(self) -> list[bytes]:
+        """Return every certificate in DER."""
+        found = _chain_ders(self._handle)
+        if not found:
+            raise MemoryError("a certificate could not be encoded")
+        ders = self.ders = [
+            _unpack(der.data, der.len) for der in [found[i] for i in range(self.length)]
+        ]
+        return ders
+
+
+#: How often anything was captured: a chain stays the present one while the number does.
+record_captures: Callable[[Record], int] = lib.ft_record_captures
+
+
+def record_chain(record: Record, verified: bool) -> Chain | None:
+    """Return what was captured, None where there is nothing."""
     chain = _record_chain(record, verified)
-    if chain == _NULL:
-        return None, 0
-    return Chain(_gc(chain, _chain_free)), _chain_len(chain)
+    return Chain(chain) if chain else None
 
 
-def connection_chain(connection: object, verified: bool) -> tuple[Chain | None, int]:
-    """Return the chain of any connection and its length.
+def connection_chain(connection: object, verified: bool) -> Chain | None:
+    """Return the chain of any connection, None where there is nothing.
 
     Raises:
         ValueError: the connection was never initialised.
     """
     open_library()
-    err = _new("ft_error *")
+    err = _new(_ERROR)
     chain = _connection_chain(_connection_id(connection), verified, err)
-    if chain == _NULL:
+    if not chain:
         check(err.code == lib.FT_OK, err)
-        return None, 0
-    return Chain(_gc(chain, _chain_free)), _chain_len(chain)
-
-
-def chain_der(chain: Chain, index: int) -> bytes:
-    """Return one certificate of a chain in DER; the first call encodes all of them."""
-    err = _new("ft_error *")
-    ders = _chain_ders(chain, err)
-    if ders == _NULL:
-        check(False, err)
-    der = ders[index]
-    return bytes(_unpack(der.data, der.len))
+        return None
+    return Chain(chain)

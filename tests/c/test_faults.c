@@ -287,7 +287,7 @@ static bool read_with_fault(int number, bool ours, bool verified)
     CHECK(lab_shake(pair.client, pair.server).client_done);
     fault_arm(number);
     ft_chain *chain = ft_connection_chain((uintptr_t)pair.judge, verified, &err);
-    const ft_der *ders = chain == NULL ? NULL : ft_chain_ders(chain, &err);
+    const ft_der *ders = chain == NULL ? NULL : ft_chain_ders(chain);
     bool failed = fault_disarm();
     CHECK(ERR_peek_error() == 0);
     CHECK(failed || ders != NULL);
