@@ -37,7 +37,6 @@ static void *read_captures(void *arg)
     (void)pthread_barrier_wait(&together);
     while (ft_atomic_add(&over, 0) == 0) {
         ft_verdict verdict;
-        ft_error err = {0};
         ft_chain *peer = ft_record_chain(shared_record, false);
         ft_chain *verified = ft_record_chain(shared_record, true);
 
@@ -98,6 +97,7 @@ static void readers_meet_whole_captures(void)
     (void)ft_atomic_add(&over, 1);
     finish(threads);
     CHECK(err.code == FT_OK && ft_record_captured(shared_record));
+    CHECK(ft_record_captures(shared_record) == NUM_CAPTURES);
     ft_record_free(shared_record);
     ft_record_free(NULL);
     lab_context_free(context);
@@ -105,8 +105,6 @@ static void readers_meet_whole_captures(void)
 
 static void *ask_for_der(void *arg)
 {
-    ft_error err = {0};
-
     (void)arg;
     for (int i = 0; i < NUM_CHAINS; i++) {
         (void)pthread_barrier_wait(&together);
