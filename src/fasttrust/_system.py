@@ -69,18 +69,15 @@ class Places:
         self.file = file
         self.directories = directories
         self.said = said
+        self._paths = directories if file is None else [file, *directories]
 
-    def signature(self) -> object:
+    def signature(self) -> list[_anchors.Signature | None]:
         """Return what changes whenever the store does."""
-        return tuple(self._signatures())
+        return [_signature(path) for path in self._paths]
 
     def is_settled(self) -> bool:
         """Tell whether every later change of the store would show in its signature."""
-        return all(_anchors.is_settled(each) for each in self._signatures() if each is not None)
-
-    def _signatures(self) -> list[_anchors.Signature | None]:
-        paths = ([self.file] if self.file is not None else []) + self.directories
-        return [_signature(path) for path in paths]
+        return all(_anchors.is_settled(each) for each in self.signature() if each is not None)
 
 
 def _signature(path: str) -> _anchors.Signature | None:
