@@ -298,6 +298,41 @@ def test_gevent_sockets() -> None:
     assert expected == printed.splitlines()
 
 
+def test_default_context_under_gevent() -> None:
+    """Where gevent has patched ``ssl`` our default context is gevent's, with our verdict."""
+    pytest.importorskip("gevent", reason="gevent is not installed")
+    program = """
+        import warnings
+        warnings.simplefilter("ignore")
+        import gevent.monkey
+        gevent.monkey.patch_all()
+        import gevent, socket, ssl
+        import fasttrust, pki
+        root = pki.root("root")
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        pki.Chain((pki.leaf("leaf", root),)).load(server)
+        for anchor in (pki.root("stranger"), root):
+            client = fasttrust.create_default_context(cadata=anchor.pem)
+            near, far = socket.socketpair()
+            def serve():
+                try:
+                    server.wrap_socket(far, server_side=True).sendall(b"x")
+                except ssl.SSLError as error:
+                    print(error.reason)
+            greenlet = gevent.spawn(serve)
+            with gevent.Timeout(20):
+                try:
+                    with client.wrap_socket(near, server_hostname=pki.HOST) as tls:
+                        print(len(fasttrust.get_verified_chain(tls)), tls.recv(1))
+                except fasttrust.VerificationError as error:
+                    print(error.verify_code)
+                greenlet.join()
+        print(isinstance(client, gevent.ssl.SSLContext), isinstance(client, fasttrust.SSLContext))
+    """
+    expected = ["20", "TLSV1_ALERT_UNKNOWN_CA", "2 b'x'", "True True"]
+    assert expected == check_python(program, SSL_CERT_FILE="none").splitlines()
+
+
 def test_deprecated_protocols_warn_once(make: Make) -> None:
     """A deprecated protocol warns as `ssl` does, and no more."""
     with warnings.catch_warnings(record=True) as caught:

@@ -268,7 +268,7 @@ def create_default_context(
     # ssl knows its defaults, we do not repeat them. Naming any directory keeps it from parsing the
     # system's bundle; nothing of it reaches the fresh store that attaching installs.
     context = _default_context(purpose, capath=os.devnull)
-    if type(context) is not _Standard:
+    if not type.__subclasscheck__(_Standard, type(context)):
         raise RuntimeError(f"ssl.SSLContext was replaced by {type(context).__module__}")
     named = cafile is not None or capath is not None or cadata is not None
     if named and trust is None:
