@@ -6,6 +6,7 @@
 #include "der.h"
 
 enum {
+    CONSTRUCTED = 0x20,
     TAG_INTEGER = 0x02,
     TAG_BIT_STRING = 0x03,
     TAG_OID = 0x06,
@@ -188,6 +189,9 @@ bool ft_der_name_key(ft_span name, uint64_t *out_key)
                 !take_tag(&attribute, TAG_OID, &oid, NULL) ||
                 !take(&attribute, &tag, &value, NULL) || attribute.len != 0) {
                 return false;
+            }
+            if ((tag & CONSTRUCTED) != 0 && tag != TAG_SEQUENCE) {
+                return false; // BER: a string made of strings, which OpenSSL joins
             }
             key += ft_name_part_key(oid, tag, value);
         }
