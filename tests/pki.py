@@ -77,7 +77,8 @@ class Profile:
     purposes: tuple[str, ...] | None = None  # extendedKeyUsage, by the names of PURPOSES
     permitted: tuple[str, ...] | None = None  # nameConstraints, DNS names
     excluded: tuple[str, ...] | None = None
-    key_ids: tuple[str, ...] = ("subject", "issuer")  # which of SKI and AKI are present
+    # Which of SKI and AKI are present; "another's" is an AKI that names no key of the chain.
+    key_ids: tuple[str, ...] = ("subject", "issuer")
     unknown_critical: bool = False
 
 
@@ -251,6 +252,8 @@ def _extensions(
         yield x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
     if "issuer" in profile.key_ids:
         yield _authority_key_id(signer), False
+    if "another's" in profile.key_ids:
+        yield _authority_key_id(make_key("another's")), False
     if profile.unknown_critical:
         yield x509.UnrecognizedExtension(UNKNOWN_EXTENSION, b"\x05\x00"), True
 
