@@ -7,6 +7,7 @@
 
 #include "ossl.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ static bool read_memory(uintptr_t address, void *out_bytes, size_t num_bytes)
 {
     bool ok = false;
     int ends[2] = {-1, -1};
+    int before = errno; // CPython would report an EFAULT of ours as its own connection's
 
     if (address == 0 || pipe(ends) != 0) {
         return false;
@@ -32,6 +34,7 @@ static bool read_memory(uintptr_t address, void *out_bytes, size_t num_bytes)
 cleanup:
     (void)close(ends[0]);
     (void)close(ends[1]);
+    errno = before;
     return ok;
 }
 

@@ -31,6 +31,14 @@ def live_objects() -> list[object]:
     return found
 
 
+def test_probe_leaves_no_errno() -> None:
+    """The digits of a number are no address: EFAULT, which no later call may find."""
+    ffi = _native.ffi
+    ffi.errno = 0
+    assert not _native.probe(7, 7)
+    assert 0 == ffi.errno
+
+
 def test_probe_accepts_only_the_true_pair() -> None:
     """Of all pairs of live objects one context and its own connection are a pair, nothing else."""
     context, other = (ssl.SSLContext(CLIENT) for _ in range(2))
