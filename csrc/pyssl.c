@@ -7,6 +7,7 @@
 
 #include "ossl.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,8 +20,10 @@ static bool read_memory(uintptr_t address, void *out_bytes, size_t num_bytes)
 {
     bool ok = false;
     int ends[2] = {-1, -1};
+    int before = errno; // EFAULT is an answer here, and elsewhere would pass for a socket's error
 
     if (address == 0 || pipe(ends) != 0) {
+        errno = before;
         return false;
     }
     // NOLINTNEXTLINE: the address is a number until the kernel has looked at it
@@ -32,6 +35,7 @@ static bool read_memory(uintptr_t address, void *out_bytes, size_t num_bytes)
 cleanup:
     (void)close(ends[0]);
     (void)close(ends[1]);
+    errno = before;
     return ok;
 }
 
