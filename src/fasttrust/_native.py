@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _ssl
 import contextlib
+import os
 import ssl
 import sys
 import threading
@@ -28,6 +29,15 @@ STEP_UNASKED: int = lib.FT_STEP_UNASKED
 
 _opened = False
 _open_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    # Another thread of the parent may have held it, and is not there to let it go.
+    global _open_lock  # noqa: PLW0603
+    _open_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class UnavailableError(RuntimeError):
