@@ -9,6 +9,7 @@
 #include "ossl.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,11 +138,8 @@ static bool try_loaded_objects(const ft_specimen *specimen, ft_error *err)
     return ok;
 }
 
-bool ft_open(const char *ssl_path, const ft_specimen *specimen, ft_error *err)
+static bool open_any(const char *ssl_path, const ft_specimen *specimen, ft_error *err)
 {
-    if (ft_ossl() != NULL) {
-        return true;
-    }
     // A handle to _ssl answers with what _ssl itself is linked to, unless another libssl was made
     // global before it; then the proof says no, and the global scope is asked.
     void *library =
@@ -151,4 +149,13 @@ bool ft_open(const char *ssl_path, const ft_specimen *specimen, ft_error *err)
     return (library != NULL && try_library(library, specimen, err)) ||
            try_library(dlopen(NULL, RTLD_LAZY), specimen, library == NULL ? err : &ignored) ||
            try_loaded_objects(specimen, err);
+}
+
+bool ft_open(const char *ssl_path, const ft_specimen *specimen, ft_error *err)
+{
+    int before = errno; // the loader looks for files, and not all that it looks for are there
+    bool ok = ft_ossl() != NULL || open_any(ssl_path, specimen, err);
+
+    errno = before;
+    return ok;
 }

@@ -20,9 +20,10 @@ static bool read_memory(uintptr_t address, void *out_bytes, size_t num_bytes)
 {
     bool ok = false;
     int ends[2] = {-1, -1};
-    int before = errno; // CPython would report an EFAULT of ours as its own connection's
+    int before = errno; // EFAULT is an answer here, and elsewhere would pass for a socket's error
 
     if (address == 0 || pipe(ends) != 0) {
+        errno = before;
         return false;
     }
     // NOLINTNEXTLINE: the address is a number until the kernel has looked at it

@@ -9,7 +9,7 @@ from typing import Any
 from . import _native
 from ._certificate import Certificate, certificates
 from ._errors import VerificationError, verification_error
-from ._hints import hint
+from ._hints import hint, without_store
 
 _MISSING = object()
 
@@ -71,13 +71,18 @@ class Watched:
             return None
         chain = get_unverified_chain(self)
         host = getattr(self, "server_hostname", None)
+        say = hint(error.verify_code, verdict.depth, chain, host)
+        held = getattr(getattr(self, "context", None), "_fasttrust_held", None)
+        problem = held and held.problem(bool(getattr(self, "server_side", False)))
+        if problem:
+            say = without_store(error.verify_code, problem) or say
         return verification_error(
             error,
             depth=verdict.depth,
             chain=chain,
             native_code=verdict.native_code,
             native_message=verdict.native_message,
-            hint=hint(error.verify_code, verdict.depth, chain, host),
+            hint=say,
         )
 
 

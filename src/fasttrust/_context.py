@@ -28,7 +28,7 @@ _attaching = threading.RLock()
 
 
 def _after_fork() -> None:
-    # Another thread of the parent may have held it.
+    # Another thread of the parent may have held it, and is not there to let it go.
     global _attaching  # noqa: PLW0603
     _attaching = threading.RLock()
 
@@ -170,6 +170,7 @@ def _install(
     held = Held(indexes, the_system, listed=trust is not None or not _is_server(context))
     if keep and any(_ssl._SSLContext.cert_store_stats(context).values()):
         held.add(os.urandom(32))  # what stays may hold CRLs, which cannot be listed
+    held.for_servers = trust is not None
     digest, held.digest = held.digest, os.urandom(32)
     context._fasttrust_holder = HOLDER
     context._fasttrust_held = held

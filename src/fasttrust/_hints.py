@@ -56,6 +56,13 @@ def hint(code: int, depth: int | None, chain: Sequence[Certificate], host: str |
         return ""  # dates that are none: nothing may hide the refusal itself
 
 
+def without_store(code: int, problem: OSError) -> str:
+    """Return why nothing of the system is trusted, "" where that is not why a peer was refused."""
+    if code not in (*_UNKNOWN_ISSUER, _SELF_SIGNED_LEAF, _SELF_SIGNED_IN_CHAIN):
+        return ""
+    return f"Nothing of the system's store is trusted: {problem}"
+
+
 def _printable(text: str) -> str:
     # Names come from the peer: no control character of theirs reaches a terminal.
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

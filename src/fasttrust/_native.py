@@ -31,7 +31,7 @@ _open_lock = threading.RLock()
 
 
 def _after_fork() -> None:
-    # Another thread of the parent may have held it.
+    # Another thread of the parent may have held it, and is not there to let it go.
     global _open_lock  # noqa: PLW0603
     _open_lock = threading.RLock()
 

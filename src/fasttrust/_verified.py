@@ -26,13 +26,15 @@ class Held:
         digest: a hash of all of that but the system.
     """
 
-    __slots__ = ("digest", "indexes", "listed", "system")
+    __slots__ = ("digest", "for_servers", "indexes", "listed", "system")
 
     def __init__(self, indexes: list[Index], system: System | None, *, listed: bool) -> None:
         self.indexes = indexes
         self.system = system
         #: Whether the system's roots are among get_ca_certs(): not where only servers are made.
         self.listed = listed
+        #: Whether they verify clients too.
+        self.for_servers = False
         self.digest = b"".join(index.digest for index in indexes)
 
     def add(self, digest: bytes) -> None:
@@ -42,6 +44,11 @@ class Held:
         """Return the anchors of the indexes, the system's included, each once."""
         indexes = [*self.indexes, *([self.system.index] if self.system and self.listed else [])]
         return list(dict.fromkeys(der for index in indexes for der in index.certificates()))
+
+    def problem(self, server_side: bool) -> OSError | None:
+        """Return why nothing of the system is trusted on that side of a connection, if so."""
+        counts = self.for_servers or not server_side
+        return self.system.problem if self.system is not None and counts else None
 
 
 class Verified:
@@ -142,7 +149,7 @@ class Verified:
         """Trust the system from now on, on either side of a connection."""
         held = _held(self)
         held.system = system()
-        held.listed = True
+        held.listed = held.for_servers = True
         held.add(b"the system on both sides")
         _native.context_trust_system(self, held.system.source)
 

@@ -5,6 +5,7 @@
 
 #include "lab.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,8 +17,10 @@ static fake_connection *connection;
 static bool refused_by(bool (*ask)(const ft_specimen *, ft_error *), const ft_specimen *specimen)
 {
     ft_error err = {0};
-    bool accepted = ask(specimen, &err);
 
+    errno = ENOTTY; // nobody's but ours
+    bool accepted = ask(specimen, &err);
+    CHECK(errno == ENOTTY);
     CHECK(accepted == (err.code == FT_OK));
     CHECK(accepted || (err.code == FT_E_UNAVAILABLE && err.message[0] != '\0'));
     CHECK(ERR_peek_error() == 0);
