@@ -252,26 +252,24 @@ def test_python_side_does_not_grow() -> None:
     """What Python allocates for contexts, connections and errors is given back."""
     client = made(CLIENT, ROOT)
 
-    def work() -> None:
-        for host in (pki.HOST, "other.test"):
-            shaken(client, host)
-        attached(CLIENT, ROOT)
+    def grown(rounds: int = 100) -> int:
+        before = _allocated()
+        for _ in range(rounds):
+            for host in (pki.HOST, "other.test"):
+                shaken(client, host)
+            attached(CLIENT, ROOT)
+        gc.collect()
+        return _allocated() - before
 
-    for _ in range(20):
-        work()
-    gc.collect()
     tracemalloc.start()
     try:
-        work()
-        gc.collect()
-        before = _allocated()
-        for _ in range(100):
-            work()
-        gc.collect()
-        grown = _allocated() - before
+        grown(20)
+        # Python 3.10 keeps a frame of every function, and makes one anew at times of its own:
+        # that may come in any hundred rounds, while a leak comes in all of them.
+        least = min(grown() for _ in range(3))
     finally:
         tracemalloc.stop()
-    assert grown < 5_000
+    assert least < 5_000
 
 
 def test_server_that_verifies_does_not_grow() -> None:
