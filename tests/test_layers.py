@@ -106,6 +106,8 @@ BELOW = {
     "_decode_extensions": {"_der", "_decode_names"},
     "_decode": {"_der", "_decode_names", "_decode_extensions"},
     "_anchors": {"_native"},
+    "_public_bundles": set(),
+    "_bundles": {"_anchors", "_public_bundles"},
     "_system": {"_native", "_anchors"},
     "_trust": {"_anchors", "_certificate", "_system"},
     "_certificate": {"_native", "_decode"},
@@ -113,8 +115,16 @@ BELOW = {
     "_hints": {"_certificate", "_decode"},
     "_backend": {"_native"},
     "_connection": {"_native", "_certificate", "_errors", "_hints"},
-    "_verified": {"_native", "_anchors", "_connection", "_system"},
-    "_context": {"_native", "_anchors", "_connection", "_system", "_trust", "_verified"},
+    "_verified": {"_native", "_anchors", "_bundles", "_connection", "_system"},
+    "_context": {
+        "_native",
+        "_anchors",
+        "_bundles",
+        "_connection",
+        "_system",
+        "_trust",
+        "_verified",
+    },
 }
 
 

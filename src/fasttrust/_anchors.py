@@ -87,23 +87,28 @@ def read_file(path: str) -> tuple[bytes, Signature]:
     raise OSError(f"the file changes while it is read: {path}")
 
 
+def digest(text: bytes) -> bytes:
+    """Return what the index of a text in PEM has as its digest."""
+    return hashlib.sha256(b"pem" + text).digest()
+
+
 def from_pem(text: bytes) -> Index | None:
     """Return the index of a text in PEM; None where it is not certificates alone."""
-    digest = hashlib.sha256(b"pem" + text).digest()
-    known = _by_digest.get(digest)
+    name = digest(text)
+    known = _by_digest.get(name)
     if known is not None:
         return known
     handle = _native.index_from_pem(text)
-    return None if handle is None else _remember(Index(handle, digest))
+    return None if handle is None else _remember(Index(handle, name))
 
 
 def from_der(certificates: list[bytes]) -> Index | None:
     """Return the index of certificates; None where one has not the form of a certificate."""
-    digest = hashlib.sha256(b"der")
+    content = hashlib.sha256(b"der")
     for der in certificates:
-        digest.update(hashlib.sha256(der).digest())
+        content.update(hashlib.sha256(der).digest())
     handle = _native.index_from_der(certificates)
-    return None if handle is None else _remember(Index(handle, digest.digest()))
+    return None if handle is None else _remember(Index(handle, content.digest()))
 
 
 def _remember(index: Index) -> Index:

@@ -170,7 +170,8 @@ def _install(
     held = Held(indexes, the_system, listed=trust is not None or not _is_server(context))
     if keep and any(_ssl._SSLContext.cert_store_stats(context).values()):
         held.add(os.urandom(32))  # what stays may hold CRLs, which cannot be listed
-    held.for_servers = trust is not None
+    held.for_servers = held.exact = trust is not None
+    held.bundle_means_system = True
     digest, held.digest = held.digest, os.urandom(32)
     context._fasttrust_holder = HOLDER
     context._fasttrust_held = held
@@ -277,5 +278,9 @@ def create_default_context(
     wants_system = trust is not None or not _is_server(context)
     _adopt(context, _checked(trust), must_have_store=wants_system)
     if named:
+        held: Held = vars(context)["_fasttrust_held"]
+        # Exactly the file, be it a public bundle; which, pushed later, would widen that.
+        held.exact = held.bundle_means_system = False
         context.load_verify_locations(cafile, capath, cadata)
+        held.exact = True
     return context  # type: ignore[return-value]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import _ssl
 import hashlib
+import logging
 import os
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from . import _native
+from . import _bundles, _native
 from ._anchors import Index, as_ssl_loads, index_of_data, index_of_file
 from ._connection import watch
 from ._system import System, system
 
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
+
+_log = logging.getLogger(__package__)
 
 
 class Held:
@@ -24,13 +27,28 @@ class Held:
         system: the system's store, None where it is not trusted.
         indexes: the anchors given or loaded, beside what ``ssl``'s own loader put into the store.
         digest: a hash of all of that but the system.
+        exact: the program said what is trusted: a public bundle pushed later is ignored.
+        bundle_means_system: a public bundle means the system, which is trusted from then on if it
+            was not before. Otherwise, unless ``exact``, a bundle is taken at its word.
     """
 
-    __slots__ = ("digest", "for_servers", "indexes", "listed", "system")
+    __slots__ = (
+        "bundle_means_system",
+        "digest",
+        "exact",
+        "for_servers",
+        "indexes",
+        "listed",
+        "system",
+        "told",
+    )
 
     def __init__(self, indexes: list[Index], system: System | None, *, listed: bool) -> None:
         self.indexes = indexes
         self.system = system
+        self.exact = self.bundle_means_system = False
+        #: Whether it was logged that a bundle is ignored.
+        self.told = False
         #: Whether the system's roots are among get_ca_certs(): not where only servers are made.
         self.listed = listed
         #: Whether they verify clients too.
@@ -116,6 +134,10 @@ class Verified:
         A file or data of certificates alone is indexed, once per process while it is unchanged;
         everything else (CRLs, ``TRUSTED CERTIFICATE`` blocks, a directory) is loaded by ``ssl``.
 
+        A public bundle (certifi's, say) means the system: its certificates add nothing where the
+        system is trusted already, and nothing where the program chose what is trusted
+        (``trust=``, ``cafile=``). What a file holds beyond a bundle is trusted.
+
         Raises:
             OSError: a file cannot be read.
             ssl.SSLError: a file or the data hold no certificate, or a broken one.
@@ -128,12 +150,12 @@ class Verified:
         _held(self)  # or nothing is loaded
         # In ssl's order: data, then file and directory, each kept where a later one fails.
         if data is not None:
-            _add(self, data)
+            _push(self, data, None)
         if (file is None and data is None) or not (rest_file is rest_data is capath is None):
             super().load_verify_locations(rest_file, capath, rest_data)  # type: ignore[misc]
             _held(self).add(os.urandom(32))  # nobody can tell what that was
         if file is not None:
-            _add(self, file)
+            _push(self, file, os.fsdecode(cafile))  # type: ignore[arg-type]
 
     def load_default_certs(self, purpose: Any = ssl.Purpose.SERVER_AUTH) -> None:
         """Trust the system from now on, on either side of a connection.
@@ -147,11 +169,7 @@ class Verified:
 
     def set_default_verify_paths(self) -> None:
         """Trust the system from now on, on either side of a connection."""
-        held = _held(self)
-        held.system = system()
-        held.listed = held.for_servers = True
-        held.add(b"the system on both sides")
-        _native.context_trust_system(self, held.system.source)
+        _trust_system(self)
 
     def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
         """Return the CA certificates that the context trusts, the system's included.
@@ -182,6 +200,38 @@ def _held(context: Any) -> Held:
             "this context was never given its verifier: call fasttrust.SSLContext() or attach()"
         )
     return held
+
+
+def _trust_system(context: Any) -> None:
+    held = _held(context)
+    held.system = system()
+    held.listed = held.for_servers = True
+    held.add(b"the system on both sides")
+    _native.context_trust_system(context, held.system.source)
+
+
+def _push(context: Any, index: Index, path: str | None) -> None:
+    """Trust what a client loads: a public bundle is the system, all else what it says."""
+    held = _held(context)
+    if index in held.indexes:
+        return
+    means = held.exact or held.bundle_means_system
+    bundle = _bundles.find(index, path) if means else None
+    if bundle is None:
+        _add(context, index)
+        return
+    if bundle.beyond is not None:
+        _add(context, bundle.beyond)
+    if held.exact:
+        if not held.told:
+            held.told = True
+            _log.warning(
+                "the public bundle %s was loaded and is ignored: the program said what to trust",
+                bundle.name,
+            )
+    elif held.system is None:
+        _trust_system(context)
+        _log.info("the public bundle %s was loaded: trusting the system", bundle.name)
 
 
 def _add(context: Any, index: Index) -> None:
