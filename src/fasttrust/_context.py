@@ -19,8 +19,8 @@ from ._verified import Held, Verified
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
 
-#: Names this copy of the package on every context that carries its verifier.
-HOLDER = __name__.rpartition(".")[0]
+#: Names this copy of the package on the class of every context that carries its verifier.
+HOLDER = Verified._fasttrust_holder
 
 # One context is not to be attached by two threads at once; a handshake never waits for this.
 # Reentrant, for a signal's handler, a finalizer or a program's property may attach another.
@@ -62,6 +62,22 @@ class _IsVerified(type):
 class _Ours(Verified, _Standard):  # type: ignore[misc]
     """``ssl``'s context with our methods: in the MRO below whatever the program overrides."""
 
+    sslsocket_class = watched_class(_Standard.sslsocket_class)
+    sslobject_class = watched_class(_Standard.sslobject_class)
+
+
+class _Adopted(_Ours):
+    """What a context of another class becomes; who calls that class gets one that trusts nobody."""
+
+    def __new__(cls, protocol: int | None = None, *args: Any, **kwargs: Any) -> _Adopted:
+        self: _Adopted = super().__new__(cls, protocol, *args, **kwargs)
+        if "_fasttrust_held" not in vars(self):  # injection may have been there first
+            _install(self, TrustStore.none())
+        return self
+
+
+_Plain: type = type("SSLContext", (_Adopted,), {"__module__": "ssl", "__doc__": _Standard.__doc__})
+
 
 class SSLContext(_Ours, metaclass=_IsVerified):
     """An ``ssl.SSLContext`` whose connections are verified by our callback, in the handshake.
@@ -79,9 +95,6 @@ class SSLContext(_Ours, metaclass=_IsVerified):
         OSError: the system's store is needed and cannot be read (``ssl.SSLError`` where it can, and
             holds no certificate); names the variable and the path, or the places searched.
     """
-
-    sslsocket_class = watched_class(_Standard.sslsocket_class)
-    sslobject_class = watched_class(_Standard.sslobject_class)
 
     def __new__(
         cls,
@@ -103,12 +116,12 @@ def _verified_class(base: type) -> type:
     if issubclass(base, Verified):
         return base
     if base is _Standard:
-        return SSLContext
+        return _Plain
     derived = _verified.get(base)
     if derived is None:
         body = {"__module__": base.__module__, "__doc__": base.__doc__}
         metaclass: Any = type(base)
-        derived = metaclass(base.__name__, (base, _Ours), body)
+        derived = metaclass(base.__name__, (base, _Adopted), body)
         _verified[base] = derived
     return derived
 
@@ -173,15 +186,14 @@ def _install(
     held.for_servers = held.exact = trust is not None
     held.bundle_means_system = True
     digest, held.digest = held.digest, os.urandom(32)
-    context._fasttrust_holder = HOLDER
     context._fasttrust_held = held
+    if derived is not None:
+        context.__class__ = derived
     # A subclass, or the program on the object itself, may have chosen other classes.
     for attribute in ("sslsocket_class", "sslobject_class"):
         chosen = getattr(context, attribute)
         if not issubclass(chosen, Watched):
             setattr(context, attribute, watched_class(chosen))
-    if derived is not None:
-        context.__class__ = derived
     _native.context_attach(
         context,
         [index.handle for index in indexes],

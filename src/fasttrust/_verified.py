@@ -69,11 +69,16 @@ class Held:
         return self.system.problem if self.system is not None and counts else None
 
 
+#: The class of C that each method of ours goes on to. Not what ``super()`` names: injection sets
+#: our methods on the class in between.
+_Base: Any = _ssl._SSLContext
+
+
 class Verified:
     """What a context with our verifier has beyond ``ssl``'s: a mixin before its class."""
 
     #: Which copy of the package holds the context; other copies read it before they attach.
-    _fasttrust_holder: str
+    _fasttrust_holder = __name__.rpartition(".")[0]
     _fasttrust_held: Held
 
     def _wrap_socket(
@@ -86,8 +91,8 @@ class Verified:
         session: ssl.SSLSession | None = None,
     ) -> Any:
         digest = self._fasttrust_session_context(server_hostname)
-        connection = super()._wrap_socket(  # type: ignore[misc]
-            sock, server_side, server_hostname, owner=owner, session=session
+        connection = _Base._wrap_socket(
+            self, sock, server_side, server_hostname, owner=owner, session=session
         )
         watch(connection, owner, digest)
         return connection
@@ -103,8 +108,8 @@ class Verified:
         session: ssl.SSLSession | None = None,
     ) -> Any:
         digest = self._fasttrust_session_context(server_hostname)
-        connection = super()._wrap_bio(  # type: ignore[misc]
-            incoming, outgoing, server_side, server_hostname, owner=owner, session=session
+        connection = _Base._wrap_bio(
+            self, incoming, outgoing, server_side, server_hostname, owner=owner, session=session
         )
         watch(connection, owner, digest)
         return connection
@@ -152,7 +157,7 @@ class Verified:
         if data is not None:
             _push(self, data, None)
         if (file is None and data is None) or not (rest_file is rest_data is capath is None):
-            super().load_verify_locations(rest_file, capath, rest_data)  # type: ignore[misc]
+            _Base.load_verify_locations(self, rest_file, capath, rest_data)
             _held(self).add(os.urandom(32))  # nobody can tell what that was
         if file is not None:
             _push(self, file, os.fsdecode(cafile))  # type: ignore[arg-type]
@@ -177,19 +182,19 @@ class Verified:
         As ``ssl`` does, without those of a ``capath`` directory. Each as ``getpeercert()`` would
         give it, or in DER.
         """
-        own: list[Any] = super().get_ca_certs(binary_form)  # type: ignore[misc]
+        own: list[Any] = _Base.get_ca_certs(self, binary_form)
         beyond: list[Any] = self._fasttrust_beyond().get_ca_certs(binary_form)
         return own + beyond
 
     def cert_store_stats(self) -> dict[str, int]:
         """Return how many certificates, CRLs and CA certificates the context trusts."""
-        own: dict[str, int] = super().cert_store_stats()  # type: ignore[misc]
+        own: dict[str, int] = _Base.cert_store_stats(self)
         beyond = self._fasttrust_beyond().cert_store_stats()
         return {kind: own[kind] + beyond[kind] for kind in own}
 
     def _fasttrust_beyond(self) -> _ssl._SSLContext:
         """Return, as ``ssl`` would hold it, what is trusted beyond the context's own store."""
-        own = set(super().get_ca_certs(True))  # type: ignore[misc]
+        own = set(_Base.get_ca_certs(self, True))
         return as_ssl_loads([der for der in _held(self).certificates() if der not in own])
 
 
