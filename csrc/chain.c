@@ -1,4 +1,6 @@
-/* A captured chain: referenced X509s, DER only on request and then for all of it at once. */
+/*
+ * A chain, captured or given: referenced X509s, DER only on request and then for all of it at once.
+ */
 
 #include "ossl.h"
 
@@ -20,15 +22,11 @@ static size_t stack_len(const ft_x509s *certs)
     return num < 0 ? 0 : (size_t)num;
 }
 
-ft_chain *ft_chain_new(X509 *first, ft_x509s *certs, ft_error *err)
+/* A chain of nobody yet, with room for `num`; owned. */
+static ft_chain *chain_with_room(size_t num, ft_error *err)
 {
-    const struct ft_ossl *ossl = ft_ossl();
-    size_t num = stack_len(certs) + (first != NULL);
-
-    if (num == 0) {
-        return NULL;
-    }
     ft_chain *chain = malloc(sizeof *chain + num * sizeof chain->certs[0]);
+
     if (chain == NULL) {
         ft_error_set(err, FT_E_MEMORY, "malloc", "out of memory");
         return NULL;
@@ -36,6 +34,18 @@ ft_chain *ft_chain_new(X509 *first, ft_x509s *certs, ft_error *err)
     chain->references = 1;
     chain->ders = NULL;
     chain->num = 0;
+    return chain;
+}
+
+ft_chain *ft_chain_new(X509 *first, ft_x509s *certs, ft_error *err)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+    size_t num = stack_len(certs) + (first != NULL);
+    ft_chain *chain = num == 0 ? NULL : chain_with_room(num, err);
+
+    if (chain == NULL) {
+        return NULL;
+    }
     if (first != NULL) {
         chain->certs[chain->num++] = first;
     }
@@ -46,6 +56,49 @@ ft_chain *ft_chain_new(X509 *first, ft_x509s *certs, ft_error *err)
     for (size_t i = 0; i < num; i++) {
         (void)ossl->X509_up_ref(chain->certs[i]); // fails only where the count would overflow
     }
+    return chain;
+}
+
+/* Exactly one certificate, and nothing behind it; owned. */
+static X509 *parse(ft_der der)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+    const unsigned char *end = (const unsigned char *)der.data;
+    X509 *cert = der.len > INT_MAX ? NULL : ossl->d2i_X509(NULL, &end, (long)der.len);
+
+    if (cert != NULL && (const char *)end != der.data + der.len) {
+        ossl->X509_free(cert);
+        cert = NULL;
+    }
+    return cert;
+}
+
+ft_chain *ft_chain_make(const ft_part *parts, size_t num, ft_error *err)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+    ft_chain *chain = chain_with_room(num, err); // owned
+
+    if (chain == NULL) {
+        return NULL;
+    }
+    (void)ossl->ERR_set_mark();
+    for (; chain->num < num; chain->num++) {
+        const ft_part *part = &parts[chain->num];
+        X509 *cert = part->chain == NULL ? parse(part->der) : part->chain->certs[part->place];
+
+        if (cert == NULL) {
+            err->depth = (int32_t)chain->num;
+            ft_error_set(err, FT_E_MALFORMED, "d2i_X509", "a certificate is malformed");
+            ft_chain_free(chain);
+            chain = NULL;
+            break;
+        }
+        if (part->chain != NULL) {
+            (void)ossl->X509_up_ref(cert);
+        }
+        chain->certs[chain->num] = cert;
+    }
+    (void)ossl->ERR_pop_to_mark();
     return chain;
 }
 
@@ -72,6 +125,11 @@ void ft_chain_free(ft_chain *chain)
 size_t ft_chain_len(const ft_chain *chain)
 {
     return chain->num;
+}
+
+X509 *ft_chain_cert(const ft_chain *chain, size_t place)
+{
+    return chain->certs[place];
 }
 
 /* One block: the list, then the bytes. */

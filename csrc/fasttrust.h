@@ -222,6 +222,20 @@ ft_chain *ft_connection_chain(uintptr_t connection, bool verified, ft_error *err
  */
 int32_t ft_record_captures(ft_record *record);
 
+/* ft_part is one certificate of a chain that is put together. */
+typedef struct ft_part {
+    ft_chain *chain; // one of this chain, at `place`; NULL where it is given in DER
+    size_t place;
+    ft_der der;
+} ft_part;
+
+/*
+ * ft_chain_make puts a chain together, at least one certificate; *owned*, ft_chain_free. What is
+ * given in DER is parsed here, what comes of a chain is not parsed again. FT_E_MALFORMED where one
+ * is no certificate or has something behind it; err->depth says which. After ft_open.
+ */
+FT_MUST_USE ft_chain *ft_chain_make(const ft_part *parts, size_t num, ft_error *err);
+
 size_t ft_chain_len(const ft_chain *chain);
 
 /* ft_chain_ders returns one ft_der for each certificate, made at the first call; *borrowed* until
@@ -229,5 +243,18 @@ size_t ft_chain_len(const ft_chain *chain);
 FT_MUST_USE const ft_der *ft_chain_ders(ft_chain *chain);
 
 void ft_chain_free(ft_chain *chain);
+
+/* ---- without a handshake ----------------------------------------------------------------- */
+
+/*
+ * ft_connection_verify verifies a chain as if the peer of this connection, which belongs to a
+ * context of ours, had sent it in a handshake. True where there is a verdict, whatever it is: that
+ * and the chains are in the connection's record. `at_time` is seconds since 1970, NULL for now.
+ */
+FT_MUST_USE bool ft_connection_verify(uintptr_t connection, const ft_chain *chain,
+                                      const int64_t *at_time, ft_error *err);
+
+/* ft_code_text returns OpenSSL's own words for a code of a verdict; *borrowed*, for ever. */
+const char *ft_code_text(int32_t code);
 
 #endif

@@ -37,6 +37,7 @@ typedef struct stack_st_X509 ft_x509s;
 typedef struct stack_st_X509_OBJECT ft_objects;
 
 typedef int (*ft_verify_fn)(X509_STORE_CTX *, void *);
+typedef int (*ft_verify_one_fn)(int, X509_STORE_CTX *);
 typedef void (*ft_info_fn)(const SSL *, int, int);
 typedef int (*ft_check_issued_fn)(X509_STORE_CTX *, X509 *, X509 *);
 typedef int (*ft_get_issuer_fn)(X509 **, X509_STORE_CTX *, X509 *);
@@ -74,6 +75,10 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(int, SSL_session_reused, (const SSL *)) \
     REQUIRED(int, SSL_set_session_id_context, (SSL *, const unsigned char *, unsigned int)) \
     REQUIRED(void, SSL_set_shutdown, (SSL *, int)) \
+    REQUIRED(long, SSL_ctrl, (SSL *, int, long, void *)) \
+    REQUIRED(X509_VERIFY_PARAM *, SSL_get0_param, (SSL *)) \
+    REQUIRED(int, SSL_get_security_level, (const SSL *)) \
+    REQUIRED(ft_verify_one_fn, SSL_get_verify_callback, (const SSL *)) \
     REQUIRED(SSL_SESSION *, SSL_get_session, (const SSL *)) \
     REQUIRED(int, SSL_set_session, (SSL *, SSL_SESSION *)) \
     REQUIRED(const unsigned char *, SSL_SESSION_get0_id_context, (const SSL_SESSION *, unsigned int *)) \
@@ -92,6 +97,7 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(void *, OPENSSL_sk_value, (const OPENSSL_STACK *, int)) \
     REQUIRED(OPENSSL_STACK *, OPENSSL_sk_new_null, (void)) \
     REQUIRED(int, OPENSSL_sk_push, (OPENSSL_STACK *, const void *)) \
+    REQUIRED(void, OPENSSL_sk_free, (OPENSSL_STACK *)) \
     REQUIRED(void, OPENSSL_sk_pop_free, (OPENSSL_STACK *, ft_sk_free_fn)) \
     REQUIRED(int, X509_up_ref, (X509 *)) \
     REQUIRED(void, X509_free, (X509 *)) \
@@ -138,6 +144,9 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(int, X509_STORE_CTX_init, (X509_STORE_CTX *, X509_STORE *, X509 *, ft_x509s *)) \
     REQUIRED(void, X509_STORE_CTX_free, (X509_STORE_CTX *)) \
     REQUIRED(void *, X509_STORE_CTX_get_ex_data, (const X509_STORE_CTX *, int)) \
+    REQUIRED(int, X509_STORE_CTX_set_ex_data, (X509_STORE_CTX *, int, void *)) \
+    REQUIRED(int, X509_STORE_CTX_set_default, (X509_STORE_CTX *, const char *)) \
+    REQUIRED(void, X509_STORE_CTX_set_flags, (X509_STORE_CTX *, unsigned long)) \
     REQUIRED(X509_STORE *, X509_STORE_CTX_get0_store, (const X509_STORE_CTX *)) \
     REQUIRED(X509_VERIFY_PARAM *, X509_STORE_CTX_get0_param, (const X509_STORE_CTX *)) \
     REQUIRED(ft_x509s *, X509_STORE_CTX_get0_untrusted, (const X509_STORE_CTX *)) \
@@ -147,8 +156,13 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(int, X509_STORE_CTX_get_error, (const X509_STORE_CTX *)) \
     REQUIRED(void, X509_STORE_CTX_set_error, (X509_STORE_CTX *, int)) \
     REQUIRED(int, X509_STORE_CTX_get_error_depth, (const X509_STORE_CTX *)) \
+    REQUIRED(void, X509_STORE_CTX_set_verify_cb, (X509_STORE_CTX *, ft_verify_one_fn)) \
+    REQUIRED(int, X509_VERIFY_PARAM_set1, (X509_VERIFY_PARAM *, const X509_VERIFY_PARAM *)) \
+    REQUIRED(void, X509_VERIFY_PARAM_set_auth_level, (X509_VERIFY_PARAM *, int)) \
+    REQUIRED(void, X509_VERIFY_PARAM_set_time, (X509_VERIFY_PARAM *, time_t)) \
     REQUIRED(unsigned long, X509_VERIFY_PARAM_get_flags, (const X509_VERIFY_PARAM *)) \
     REQUIRED(time_t, X509_VERIFY_PARAM_get_time, (const X509_VERIFY_PARAM *)) \
+    REQUIRED(const char *, X509_verify_cert_error_string, (long)) \
     REQUIRED(int, X509_verify_cert, (X509_STORE_CTX *))
 // clang-format on
 
@@ -157,6 +171,8 @@ enum {
     FT_SSL_VERIFY_PEER = 0x01,
     FT_SSL_CB_HANDSHAKE_DONE = 0x20,
     FT_SSL_BOTH_SHUTDOWN = 0x3,
+    FT_SSL_CTRL_CERT_FLAGS = 99,
+    FT_SUITE_B = 0x30000,
     FT_EX_INDEX_SSL = 0,
     FT_EX_INDEX_SSL_CTX = 1,
     FT_EX_INDEX_X509_STORE = 4,
@@ -199,6 +215,9 @@ FT_MUST_USE SSL *ft_pyssl_connection(uintptr_t connection, ft_error *err);
  */
 ft_chain *ft_chain_new(X509 *first, ft_x509s *certs, ft_error *err);
 ft_chain *ft_chain_ref(ft_chain *chain);
+
+/* ft_chain_cert returns one certificate; *borrowed* until the chain is freed. */
+X509 *ft_chain_cert(const ft_chain *chain, size_t place);
 
 /* ft_chain_of_ssl makes a chain of what OpenSSL itself holds of the connection. */
 ft_chain *ft_chain_of_ssl(SSL *ssl, bool verified, ft_error *err);

@@ -125,6 +125,7 @@ BELOW = {
         "_trust",
         "_verified",
     },
+    "_offline": {"_native", "_certificate", "_connection", "_context", "_trust"},
 }
 
 
@@ -162,7 +163,7 @@ def test_public_names_are_exactly_these() -> None:
             "VerificationError",
         ),
         *("attach", "backend", "create_default_context"),
-        *("get_unverified_chain", "get_verified_chain"),
+        *("get_unverified_chain", "get_verified_chain", "verify_chain"),
     }
     assert public == set(fasttrust.__all__)
     assert len(public) == len(fasttrust.__all__)

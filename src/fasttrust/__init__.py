@@ -17,6 +17,7 @@ from ._certificate import ENCODING_DER, ENCODING_PEM, Certificate
 from ._connection import get_unverified_chain, get_verified_chain
 from ._context import SSLContext, attach, create_default_context
 from ._errors import VerificationError
+from ._offline import verify_chain
 from ._trust import TrustStore
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "create_default_context",
     "get_unverified_chain",
     "get_verified_chain",
+    "verify_chain",
 ]

@@ -24,12 +24,14 @@ ENCODING_DER: Final = 2
 class _Given:
     """One certificate that was given in DER, where else a captured chain stands."""
 
-    __slots__ = ("ders",)
+    __slots__ = ("ders", "parsed")
 
     length = 1
 
     def __init__(self, der: bytes) -> None:
         self.ders: list[bytes] | None = [der]
+        #: Where OpenSSL's view of it stands, once somebody needed one.
+        self.parsed: tuple[_native.Chain, int] | None = None
 
     def encode(self) -> list[bytes]:
         """Return the certificate, which is there."""
@@ -175,6 +177,19 @@ def certificates(chain: _native.Chain | _Given | None) -> tuple[Certificate, ...
         certificate._index = index
         found.append(certificate)
     return tuple(found)
+
+
+def parsed(certificate: Certificate) -> tuple[_native.Chain, int] | None:
+    """Return the chain that holds what OpenSSL parsed, and where in it; None where nothing was."""
+    chain = certificate._chain
+    return chain.parsed if isinstance(chain, _Given) else (chain, certificate._index)
+
+
+def remember_parsed(certificate: Certificate, chain: _native.Chain, place: int) -> None:
+    """Keep what OpenSSL parsed of a certificate that was given in DER."""
+    given = certificate._chain
+    if isinstance(given, _Given):
+        given.parsed = chain, place
 
 
 def _restored(der: bytes) -> Certificate:

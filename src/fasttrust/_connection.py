@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import ssl
 import weakref
 from typing import Any
@@ -58,7 +59,9 @@ class Watched:
         """Return what the peer sent in DER, leaf first, as Python 3.13's method of that name."""
         return [bytes(certificate) for certificate in get_unverified_chain(self)]
 
-    def _explained(self, error: ssl.SSLCertVerificationError) -> VerificationError | None:
+    def _explained(
+        self, error: ssl.SSLCertVerificationError, at_time: datetime.datetime | None = None
+    ) -> VerificationError | None:
         """Return the refusal with what we know of it; None where it is not one of ours."""
         record = self._fasttrust_record
         if record is None:  # gevent tells no owner
@@ -71,7 +74,7 @@ class Watched:
             return None
         chain = get_unverified_chain(self)
         host = getattr(self, "server_hostname", None)
-        say = hint(error.verify_code, verdict.depth, chain, host)
+        say = hint(error.verify_code, verdict.depth, chain, host, at_time)
         held = getattr(getattr(self, "context", None), "_fasttrust_held", None)
         problem = held and held.problem(bool(getattr(self, "server_side", False)))
         if problem:

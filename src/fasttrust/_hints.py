@@ -32,7 +32,13 @@ _MOST_NAMES = 8
 _MOST_TEXT = 700
 
 
-def hint(code: int, depth: int | None, chain: Sequence[Certificate], host: str | None) -> str:
+def hint(
+    code: int,
+    depth: int | None,
+    chain: Sequence[Certificate],
+    host: str | None,
+    at_time: datetime.datetime | None = None,
+) -> str:
     """Return what to do about a refusal, "" where there is nothing useful to say.
 
     Args:
@@ -40,6 +46,7 @@ def hint(code: int, depth: int | None, chain: Sequence[Certificate], host: str |
         depth: the certificate at fault, 0 is the leaf.
         chain: what the peer sent.
         host: the name that was asked for, if any.
+        at_time: the moment it was judged by; None is now.
     """
     try:
         infos = [certificate.get_info() for certificate in chain]
@@ -51,6 +58,8 @@ def hint(code: int, depth: int | None, chain: Sequence[Certificate], host: str |
     if say is None:
         return _strict() if code in _STRICT else ""
     try:
+        if say is _dates:
+            return _printable(_dates(infos, depth or 0, host, at_time))
         return _printable(say(infos, depth or 0, host))
     except (ValueError, OverflowError):
         return ""  # dates that are none: nothing may hide the refusal itself
@@ -115,9 +124,16 @@ def _self_signed_in_chain(infos: list[PeerCert], depth: int, host: str | None) -
     )
 
 
-def _dates(infos: list[PeerCert], depth: int, host: str | None) -> str:
-    now = datetime.datetime.now(datetime.timezone.utc)
-    clock = f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC"
+def _dates(
+    infos: list[PeerCert],
+    depth: int,
+    host: str | None,
+    at_time: datetime.datetime | None = None,
+) -> str:
+    utc = datetime.timezone.utc
+    now = datetime.datetime.now(utc) if at_time is None else at_time.astimezone(utc)
+    clock = "this machine's clock says" if at_time is None else "it was to be judged at"
+    clock += f" {now:%Y-%m-%d %H:%M} UTC"
     for info in infos:
         begins = ssl.cert_time_to_seconds(info["notBefore"])
         ends = ssl.cert_time_to_seconds(info["notAfter"])
@@ -126,7 +142,7 @@ def _dates(infos: list[PeerCert], depth: int, host: str | None) -> str:
             return f"{who!r} is valid from {info['notBefore']}; {clock}."
         if now.timestamp() > ends:
             return f"{who!r} was valid until {info['notAfter']}; {clock}."
-    return f"An anchor of this machine is outside its dates; {clock}."
+    return f"An anchor is outside its dates; {clock}."
 
 
 def _wrong_name(infos: list[PeerCert], depth: int, host: str | None) -> str:

@@ -356,3 +356,39 @@ def connection_chain(connection: object, verified: bool) -> Chain | None:
         check(err.code == lib.FT_OK, err)
         return None
     return Chain(chain)
+
+
+def chain_make(parts: Sequence[bytes | tuple[Chain, int]]) -> Chain:
+    """Return a chain of certificates given in DER, and of such as stand in other chains.
+
+    Raises:
+        ValueError: one in DER is malformed, or has something behind it; says which.
+    """
+    open_library()
+    err = _new(_ERROR)
+    array = _new("ft_part[]", len(parts))
+    kept = []  # what the array points into
+    for place, part in enumerate(parts):
+        if isinstance(part, tuple):
+            array[place].chain, array[place].place = part[0]._handle, part[1]
+        else:
+            array[place].der.data = data = ffi.from_buffer(part)
+            array[place].der.len = len(part)
+            kept.append(data)
+    chain = lib.ft_chain_make(array, len(parts), err)
+    if not chain and err.code == lib.FT_E_MALFORMED:
+        raise ValueError(f"certificate {err.depth} of the chain (0 is the first) is malformed")
+    check(chain, err)
+    return Chain(chain)
+
+
+def connection_verify(connection: object, chain: Chain, at_time: int | None) -> None:
+    """Verify a chain as if the peer of a connection had sent it; the verdict is in its record."""
+    err = _new(_ERROR)
+    time = ffi.NULL if at_time is None else _new("int64_t *", at_time)
+    check(lib.ft_connection_verify(_connection_id(connection), chain._handle, time, err), err)
+
+
+def code_text(code: int) -> str:
+    """Return OpenSSL's own words for a code of a verdict."""
+    return str(ffi.string(lib.ft_code_text(code)).decode("ascii", "replace"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from . import _anchors
 from ._anchors import Index
@@ -20,11 +21,13 @@ class TrustStore:
     ``len()`` and iteration answer from what the store holds at that moment.
     """
 
-    __slots__ = ("_fallback", "_indexes", "_system")
+    __slots__ = ("_contexts", "_fallback", "_indexes", "_system")
 
     _indexes: tuple[Index, ...]
     _system: bool
     _fallback: TrustStore | None
+    #: What verify_chain() keeps from one call to the next.
+    _contexts: dict[object, Any]
 
     def __new__(cls) -> TrustStore:
         raise TypeError(
@@ -40,6 +43,7 @@ class TrustStore:
         store._indexes = tuple({index.digest: index for index in indexes if len(index)}.values())
         store._system = system
         store._fallback = fallback
+        store._contexts = {}
         return store
 
     @classmethod

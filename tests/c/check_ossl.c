@@ -140,6 +140,8 @@ FT_OSSL_FUNCTIONS(CHECK_FUNCTION, CHECK_FUNCTION)
     NUMBER(FT_SSL_VERIFY_PEER, SSL_VERIFY_PEER)                                                    \
     NUMBER(FT_SSL_CB_HANDSHAKE_DONE, SSL_CB_HANDSHAKE_DONE)                                        \
     NUMBER(FT_SSL_BOTH_SHUTDOWN, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)                        \
+    NUMBER(FT_SSL_CTRL_CERT_FLAGS, SSL_CTRL_CERT_FLAGS)                                            \
+    NUMBER(FT_SUITE_B, SSL_CERT_FLAG_SUITEB_128_LOS)                                               \
     NUMBER(FT_EX_INDEX_SSL, CRYPTO_EX_INDEX_SSL)                                                   \
     NUMBER(FT_EX_INDEX_SSL_CTX, CRYPTO_EX_INDEX_SSL_CTX)                                           \
     NUMBER(FT_EX_INDEX_X509_STORE, CRYPTO_EX_INDEX_X509_STORE)                                     \

@@ -1,0 +1,259 @@
+"""verify_chain: the verdict of a handshake, without one."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+import os
+import re
+import ssl
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from . import _native
+from ._certificate import Certificate, parsed, remember_parsed
+from ._connection import get_verified_chain
+from ._context import SSLContext, create_default_context
+from ._trust import TrustStore
+
+#: One certificate in DER, one or more in PEM, or one that may have been parsed before.
+Given = Certificate | str | bytes | bytearray | memoryview
+
+#: What a TLS peer may send, in bytes: OpenSSL's SSL_MAX_CERT_LIST_DEFAULT.
+MOST_BYTES = 100 * 1024
+#: As many private contexts a TrustStore keeps: one for each purpose and environment.
+_MOST_CONTEXTS = 16
+
+_UNSPECIFIED = 1  # X509_V_ERR_*
+_HOSTNAME_MISMATCH = 62
+_IP_ADDRESS_MISMATCH = 64
+
+_SYSTEM = TrustStore.system()
+
+_BEGIN = b"-----BEGIN "
+_BLOCK = re.compile(rb"-----BEGIN ([^-\r\n]+)-----(.*?)-----END \1-----", re.DOTALL)
+
+
+def verify_chain(
+    chain: Given | Iterable[Given],
+    *,
+    server_hostname: str | bytes | None,
+    trust: TrustStore | None = None,
+    purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH,
+    at_time: datetime.datetime | None = None,
+) -> tuple[Certificate, ...]:
+    """Verify a chain without a connection, as a handshake of ``create_default_context()`` would.
+
+        chain = fasttrust.verify_chain([leaf_der, intermediate_der], server_hostname="example.org")
+
+    The same callback decides, with the settings of the running Python's
+    ``ssl.create_default_context()``: the same chain gives the same verdict, code and depth. What a
+    handshake proves beyond that is not proved here: that the peer holds the leaf's key.
+
+    Args:
+        chain: what the peer sent, leaf first, in any mixture of DER, PEM (several certificates in
+            one text, too) and ``Certificate``. A ``Certificate`` is parsed once for all calls.
+        server_hostname: the name or IP address that the leaf must be for, as ``wrap_socket()``
+            takes it; None, said explicitly, checks no name. For clients it must be None.
+        trust: what to trust; None is the system. For clients it has to be given. It is worth
+            keeping one ``TrustStore`` for many calls.
+        purpose: ``ssl.Purpose.SERVER_AUTH`` to verify a server's chain, ``CLIENT_AUTH`` a client's.
+        at_time: the moment to judge by, with its time zone; None is now.
+
+    Returns:
+        The verified chain, leaf first, anchor last.
+
+    Raises:
+        VerificationError: the chain is not trusted; all that a refused handshake would tell.
+        ValueError: the chain is empty, malformed or larger than any peer may send (100 KiB), or an
+            argument makes no sense.
+        TypeError: an argument is of the wrong type.
+        OSError: the system's store is needed and cannot be read, as for
+            ``create_default_context()``.
+        NotImplementedError: Python's own OpenSSL cannot be reached (``backend()`` says why).
+    """
+    is_server = _serves(purpose)
+    _check_name(server_hostname, is_server)
+    _check_time(at_time)
+    if trust is None and is_server:
+        raise ValueError(
+            "client certificates need trust=: whom the system trusts to name servers has not said "
+            "who may be a client"
+        )
+    if trust is not None and not isinstance(trust, TrustStore):
+        raise TypeError(f"trust is not a TrustStore: {type(trust).__name__!r}")
+    try:
+        _native.open_library()
+    except _native.UnavailableError as error:
+        raise NotImplementedError(f"verify_chain() needs Python's own OpenSSL: {error}") from error
+    sent = _as_sent(chain)
+    context = _private_context(_SYSTEM if trust is None else trust, purpose)
+    return verify_under(
+        context, sent, server_hostname=server_hostname, is_server=is_server, at_time=at_time
+    )
+
+
+def verify_under(
+    context: SSLContext,
+    sent: _native.Chain,
+    *,
+    server_hostname: str | bytes | None,
+    is_server: bool,
+    at_time: datetime.datetime | None = None,
+) -> tuple[Certificate, ...]:
+    """Return the verified chain of what a peer would have sent to a connection of the context.
+
+    Raises:
+        VerificationError: the peer would have been refused, or would not have been verified.
+    """
+    # ssl prepares the connection: the name or address, IDNA, the context's settings.
+    tls: Any = context.wrap_bio(
+        ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=is_server, server_hostname=server_hostname
+    )
+    seconds = None if at_time is None else _seconds(at_time)
+    _native.connection_verify(tls._sslobj, sent, seconds)
+    verdict = _native.record_verdict(tls._fasttrust_record)
+    verified = get_verified_chain(tls) if verdict.code == 0 else ()
+    if verified:
+        return verified
+    refusal = _as_ssl_refuses(verdict.code or _UNSPECIFIED, tls.server_hostname)
+    raise tls._explained(refusal, at_time) or refusal
+
+
+def _as_ssl_refuses(code: int, host: str | None) -> ssl.SSLCertVerificationError:
+    """Return what ``ssl`` raises in a handshake, but for the line of its source."""
+    if code == _HOSTNAME_MISMATCH:
+        text = f"Hostname mismatch, certificate is not valid for '{host}'."
+    elif code == _IP_ADDRESS_MISMATCH:
+        text = f"IP address mismatch, certificate is not valid for '{host}'."
+    else:
+        text = _native.code_text(code)
+    refusal = ssl.SSLCertVerificationError(
+        int(ssl.SSL_ERROR_SSL),
+        f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {text}",
+    )
+    refusal.library, refusal.reason = "SSL", "CERTIFICATE_VERIFY_FAILED"
+    refusal.verify_code, refusal.verify_message = code, text
+    return refusal
+
+
+def _private_context(trust: TrustStore, purpose: ssl.Purpose) -> SSLContext:
+    """Return a context that nobody else has, made once for each purpose and environment."""
+    environment = None
+    if trust._system:
+        environment = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    key = purpose, environment
+    context: SSLContext | None = trust._contexts.get(key)
+    if context is None:
+        context = create_default_context(purpose, trust=trust)
+        context.verify_mode = ssl.CERT_REQUIRED
+        if trust._system and context._fasttrust_held.system is None:
+            return context  # the fallback of a machine without a store, which may get one
+        if len(trust._contexts) >= _MOST_CONTEXTS:
+            trust._contexts.clear()
+        trust._contexts[key] = context
+    return context
+
+
+# ---- arguments -------------------------------------------------------------------------------
+
+
+def _serves(purpose: object) -> bool:
+    """Tell whether we are the server, whose peers are clients."""
+    if purpose == ssl.Purpose.SERVER_AUTH:
+        return False
+    if purpose == ssl.Purpose.CLIENT_AUTH:
+        return True
+    raise TypeError(f"purpose is neither Purpose.SERVER_AUTH nor CLIENT_AUTH: {purpose!r}")
+
+
+def _check_name(name: object, is_server: bool) -> None:
+    if name is None:
+        return
+    if not isinstance(name, (str, bytes)):
+        raise TypeError(f"server_hostname is not str, bytes or None: {type(name).__name__!r}")
+    if is_server:
+        raise ValueError("a client certificate is for no host: server_hostname must be None")
+    if (b"\0" if isinstance(name, bytes) else "\0") in name:  # type: ignore[operator]
+        raise ValueError(f"server_hostname has a null character: {name!r}")
+
+
+def _check_time(at_time: object) -> None:
+    if at_time is None:
+        return
+    if not isinstance(at_time, datetime.datetime):
+        raise TypeError(f"at_time is not a datetime: {type(at_time).__name__!r}")
+    if at_time.utcoffset() is None:
+        raise ValueError(f"at_time has no time zone: {at_time!r}")
+
+
+def _seconds(moment: datetime.datetime) -> int:
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    return (moment - epoch) // datetime.timedelta(seconds=1)
+
+
+def _as_sent(chain: Given | Iterable[Given]) -> _native.Chain:
+    """Return the chain as OpenSSL parses it.
+
+    Raises:
+        ValueError: there is none, or it is malformed or too large.
+        TypeError: this is no chain.
+    """
+    given = list(_certificates(chain))
+    if not given:
+        raise ValueError("the chain is empty")
+    parts: list[bytes | tuple[_native.Chain, int]] = []
+    for one in given:
+        parts.append(one if isinstance(one, bytes) else parsed(one) or bytes(one))
+    first = parts[0]
+    if isinstance(first, tuple) and parts == [(first[0], i) for i in range(first[0].length)]:
+        return first[0]
+    sent = _native.chain_make(parts)
+    for place, one in enumerate(given):
+        if isinstance(one, Certificate):
+            remember_parsed(one, sent, place)
+    return sent
+
+
+def _certificates(chain: Given | Iterable[Given]) -> Iterator[bytes | Certificate]:
+    size = 0
+    for item in (chain,) if isinstance(chain, Given) else chain:
+        for certificate in (item,) if isinstance(item, Certificate) else _read(item):
+            size += len(bytes(certificate))
+            if size > MOST_BYTES:
+                raise ValueError("the chain is larger than any TLS peer may send: 100 KiB")
+            yield certificate
+
+
+def _read(data: object) -> list[bytes]:
+    """Return the certificates of DER or PEM, each in DER."""
+    if isinstance(data, str):
+        if not data.isascii():
+            raise ValueError("a text of the chain is not PEM: not ASCII")
+        return _read_pem(data.encode("ascii"))
+    try:
+        view = memoryview(data)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise TypeError(
+            f"the chain has something other than DER, PEM or Certificate: {type(data).__name__!r}"
+        ) from error
+    content = view.tobytes()
+    return [content] if content[:1] == b"\x30" else _read_pem(content)
+
+
+def _read_pem(text: bytes) -> list[bytes]:
+    found = []
+    for block in _BLOCK.finditer(text):
+        label, body = block.groups()
+        if label not in (b"CERTIFICATE", b"X509 CERTIFICATE"):
+            raise ValueError(f"the chain has a PEM block that is no certificate: {label!r}")
+        try:
+            found.append(base64.b64decode(b"".join(body.split()), validate=True))
+        except binascii.Error as error:
+            raise ValueError(f"a PEM block of the chain is broken: {error}") from error
+    if not found:
+        raise ValueError("the chain has something that is neither DER nor PEM")
+    if len(found) != text.count(_BEGIN):
+        raise ValueError("a PEM block of the chain is cut off")
+    return found
