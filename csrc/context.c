@@ -72,8 +72,16 @@ static ft_context *ensure_context(SSL_CTX *ctx, ft_error *err)
     return context;
 }
 
-/* Copies what the old store holds beyond the system's anchors, and its CRLs. Nothing is parsed. */
-static bool copy_objects(X509_STORE *to, X509_STORE *from, ft_source *system, ft_error *err)
+/* Whether the certificate stands for the system: it is an anchor of it, or of a public bundle. */
+static bool is_systems(const ft_trust *trust, bool *out_is, X509 *cert, ft_error *err)
+{
+    *out_is = false;
+    return (trust->system == NULL || ft_source_hold(trust->system, out_is, cert, err)) &&
+           (*out_is || trust->dropped == NULL || ft_index_hold(trust->dropped, out_is, cert, err));
+}
+
+/* Copies what the old store holds beyond the system's anchors, and its CRLs. */
+static bool copy_objects(X509_STORE *to, X509_STORE *from, const ft_trust *trust, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = true;
@@ -90,7 +98,7 @@ static bool copy_objects(X509_STORE *to, X509_STORE *from, ft_source *system, ft
             // Where that cannot be told the anchor must not be kept: as the program's own it would
             // count on both sides of a connection, the system's only on one.
             bool known = false;
-            ok = (system == NULL || ft_source_hold(system, &known, cert, err)) &&
+            ok = is_systems(trust, &known, cert, err) &&
                  (known || ossl->X509_STORE_add_cert(to, cert) == 1);
         } else if (crl != NULL) {
             ok = ossl->X509_STORE_add_crl(to, crl) == 1;
@@ -118,8 +126,7 @@ static X509_STORE *fresh_store(X509_STORE *old, const ft_trust *trust, bool keep
         ft_error_set(err, FT_E_FOREIGN, "X509_STORE_set1_param", "the store's settings were lost");
         goto cleanup;
     }
-    ok = (!keep || copy_objects(fresh, old, trust->system, err)) &&
-         ft_anchors_install(fresh, trust, err);
+    ok = (!keep || copy_objects(fresh, old, trust, err)) && ft_anchors_install(fresh, trust, err);
 
 cleanup:
     if (!ok) {

@@ -138,13 +138,14 @@ typedef struct ft_trust {
     ft_source *system; // NULL for none; referenced
     bool for_clients;  // the system's anchors verify servers
     bool for_servers;  // they verify clients
+    ft_index *dropped; // attaching keeps none of these, nor of the system's; NULL for none
 } ft_trust;
 
 /*
  * ft_context_attach gives the SSL_CTX of `context` our verifier and a fresh store. With `keep` that
- * holds the CRLs of the old one, and its certificates beyond the system's anchors. The old store
- * lives until the SSL_CTX dies: handshakes may be using it. Not to be called from two threads at
- * once on one context.
+ * holds the CRLs of the old one, and its certificates beyond the system's anchors and the dropped
+ * ones. The old store lives until the SSL_CTX dies: handshakes may be using it. Not to be called
+ * from two threads at once on one context.
  */
 FT_MUST_USE bool ft_context_attach(uintptr_t context, const ft_trust *trust, bool keep,
                                    ft_error *err);

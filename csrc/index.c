@@ -312,12 +312,42 @@ bool ft_index_find(ft_index *index, const X509_NAME *subject, ft_x509s *to)
     return true;
 }
 
+/* Whether a slot of that key has the very DER of the certificate. Parses nothing. */
+static bool has_der(const ft_index *index, uint64_t key, const X509 *cert)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+    int len = 0;
+    unsigned char *der = NULL; // owned
+    bool found = false;
+
+    for (uint32_t place = *bucket_of(index, key); place != 0 && !found;
+         place = index->slots[place - 1].next) {
+        const slot *candidate = &index->slots[place - 1];
+        if (candidate->key != key) {
+            continue;
+        }
+        if (der == NULL) {
+            len = ossl->i2d_X509(cert, NULL);
+            der = len <= 0 ? NULL : malloc((size_t)len);
+            if (der == NULL) {
+                return false;
+            }
+            unsigned char *end = der;
+            len = ossl->i2d_X509(cert, &end);
+        }
+        found = len > 0 && candidate->der.len == (size_t)len &&
+                memcmp(candidate->der.data, der, (size_t)len) == 0;
+    }
+    free(der);
+    return found;
+}
+
 bool ft_index_hold(ft_index *index, bool *out_held, X509 *cert, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     uint64_t key = key_of(ossl->X509_get_subject_name(cert));
 
-    *out_held = false;
+    *out_held = has_der(index, key, cert);
     for (uint32_t place = *bucket_of(index, key); place != 0 && !*out_held;
          place = index->slots[place - 1].next) {
         slot *candidate = &index->slots[place - 1];

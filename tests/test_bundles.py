@@ -1,220 +1,30 @@
-"""A public bundle means the system (design decision 7): what is one, and what it then trusts."""
+"""What is a public bundle: by what it holds, or as the untouched file of a distribution."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import logging
 import ssl
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import certifi
 import pytest
 
-import fasttrust
-import peer
 import pki
-from fasttrust import TrustStore, _anchors, _bundles, _public_bundles
-from world import attached, code, leaf_of, machine_trusts, made, plain
+from bundles import BUNDLE, KEPT, PRIVATE, SYSTEM, UNKNOWN_ISSUER, verdicts, write
+from fasttrust import _anchors, _bundles, _public_bundles
+from world import machine_trusts, made, plain
 
-CLIENT, SERVER = ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER
-SYSTEM, PRIVATE, OWN = (pki.root(name) for name in ("system", "private CA", "own"))
-# In the published bundle of these tests, and not in the system's store: distrusted there.
-KEPT = pki.root("kept by the bundle")
-BUNDLE = (KEPT, SYSTEM, *(pki.root(f"public {i}") for i in range(118)))
-UNKNOWN_ISSUER = 20
-
+CLIENT = ssl.PROTOCOL_TLS_CLIENT
 CERTIFI = Path(certifi.where())
 
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return machine_trusts(monkeypatch, tmp_path, SYSTEM)
-
-
-@pytest.fixture
-def published(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Publish the bundle of these tests: the package's list has one entry more."""
-    known = _public_bundles.CERTIFICATES.split()
-    ours = [hashlib.sha256(each.der).hexdigest()[:32] for each in BUNDLE]
-    bits = ((1 << len(ours)) - 1) << len(known)
-    monkeypatch.setattr(_public_bundles, "CERTIFICATES", " ".join(known + ours))
-    latest = ("2099-01-01", "test bundle", bits)
-    monkeypatch.setattr(_public_bundles, "BUNDLES", (*_public_bundles.BUNDLES, latest))
-    monkeypatch.setattr(_bundles, "_answers", {})
-
-
-def write(path: Path, *certificates: pki.Issued) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(pki.pem(*certificates), "ascii")
-    return path
-
-
-def verdict(context: ssl.SSLContext, root: pki.Issued) -> int:
-    """Return what a client of the context makes of a server whose certificate the root issued."""
-    context.check_hostname = True
-    context.verify_mode = ssl.CERT_REQUIRED
-    outcome = peer.connect(context, peer.server_context(leaf_of(root)), carrier="bio")
-    assert outcome.server_received == (b"" if outcome.client_error else peer.SECRET)
-    return code(outcome.client_error)
-
-
-def verdicts(context: ssl.SSLContext) -> list[int]:
-    return [verdict(context, root) for root in (KEPT, PRIVATE, SYSTEM)]
-
-
-def own_to_choose(protocol: int) -> ssl.SSLContext:
-    """Make a context of ours that trusts what is loaded, as injection makes them."""
-    context = fasttrust.SSLContext(protocol, trust=TrustStore.none())
-    context._fasttrust_held.exact = False
-    return context
-
-
-REFUSED = UNKNOWN_ISSUER
-# How a context is made, and what a client of it makes of KEPT, PRIVATE and SYSTEM once a bundle
-# with the private CA behind it was pushed.
-WAYS: dict[str, tuple[Callable[[], ssl.SSLContext], list[int]]] = {
-    "made": (lambda: made(CLIENT), [REFUSED, 0, 0]),
-    "attached": (lambda: attached(CLIENT), [REFUSED, 0, 0]),
-    "default": (fasttrust.create_default_context, [REFUSED, 0, 0]),
-    "own to choose": (lambda: own_to_choose(CLIENT), [REFUSED, 0, 0]),
-    "trust of nobody": (
-        lambda: fasttrust.SSLContext(CLIENT, trust=TrustStore.none()),
-        [REFUSED, 0, REFUSED],
-    ),
-    "attached with trust": (
-        lambda: _attached_with(TrustStore.from_der([PRIVATE.der])),
-        [REFUSED, 0, REFUSED],
-    ),
-    "cadata": (
-        lambda: fasttrust.create_default_context(cadata=PRIVATE.pem),
-        [REFUSED, 0, REFUSED],
-    ),
-}
-
-
-def _attached_with(trust: TrustStore) -> ssl.SSLContext:
-    context = plain(CLIENT)
-    fasttrust.attach(context, trust=trust)
-    return context
-
-
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> tuple[Callable[[], ssl.SSLContext], list[int]]:
-    return WAYS[request.param]
-
-
-@pytest.mark.usefixtures("published")
-def test_pushed_bundle_trusts_only_the_system(
-    way: tuple[Callable[[], ssl.SSLContext], list[int]], tmp_path: Path
-) -> None:
-    """A root that the system distrusts and a bundle keeps is refused, whoever pushes the bundle.
-
-    The system is trusted where the context may choose, and not where `trust` was given. What is
-    beyond the bundle counts as loaded.
-    """
-    make, expected = way
-    context = make()
-    context.load_verify_locations(write(tmp_path / "pushed.pem", *BUNDLE, PRIVATE))
-    assert expected == verdicts(context)
-
-
-@pytest.mark.usefixtures("published")
-@pytest.mark.parametrize("as_data", ["text", "bytes"])
-def test_bundle_pushed_as_data_is_one(as_data: str) -> None:
-    """`cadata` is a bundle as a file is."""
-    data = pki.pem(*BUNDLE) if as_data == "text" else b"".join(each.der for each in BUNDLE)
-    context = made(CLIENT)
-    context.load_verify_locations(cadata=data)
-    assert [UNKNOWN_ISSUER, UNKNOWN_ISSUER, 0] == verdicts(context)
-
-
-@pytest.mark.usefixtures("published")
-@pytest.mark.parametrize("make", [made, own_to_choose])
-def test_bundle_with_roots_taken_out_is_taken_at_its_word(
-    make: Callable[[int], ssl.SSLContext], tmp_path: Path
-) -> None:
-    """Eleven roots less, or one, and the file is somebody's choice: exactly that is trusted."""
-    for missing in (11, 1):
-        context = make(CLIENT)
-        context.load_verify_locations(
-            write(tmp_path / "less.pem", *BUNDLE[: len(BUNDLE) - missing])
-        )
-        assert verdict(context, KEPT) == 0
-        assert verdict(context, BUNDLE[-1]) == UNKNOWN_ISSUER
-        assert verdict(context, BUNDLE[-missing - 1]) == 0
-
-
-@pytest.mark.usefixtures("published")
-def test_where_bundles_are_taken_at_their_word_they_are(tmp_path: Path) -> None:
-    """A context that does not take bundles for the system trusts what they hold, and no more."""
-    context = own_to_choose(CLIENT)
-    context._fasttrust_held.bundle_means_system = False
-    context.load_verify_locations(write(tmp_path / "b.pem", *BUNDLE[:1], *BUNDLE[2:], PRIVATE))
-    assert [0, 0, UNKNOWN_ISSUER] == verdicts(context)
-
-
-@pytest.mark.usefixtures("published")
-def test_cafile_of_our_own_is_exactly_the_file(tmp_path: Path) -> None:
-    """`create_default_context(cafile=)` trusts a bundle's roots; one pushed later is ignored."""
-    file = write(tmp_path / "bundle.pem", *BUNDLE[:1], *BUNDLE[2:])
-    bundle = write(tmp_path / "whole.pem", *BUNDLE)
-    context = fasttrust.create_default_context(cafile=file)
-    for pushed in (file, bundle):
-        context.load_verify_locations(pushed)
-        assert [0, UNKNOWN_ISSUER, UNKNOWN_ISSUER] == verdicts(context)
-    whole = fasttrust.create_default_context(cafile=bundle)
-    whole.load_verify_locations(bundle)
-    assert [0, UNKNOWN_ISSUER, 0] == verdicts(whole)
-    assert len(BUNDLE) == len(whole.get_ca_certs())
-    assert len(BUNDLE) == len(TrustStore.from_pem_file(bundle))
-
-
-@pytest.mark.usefixtures("published")
-def test_ignored_bundle_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Where `trust` was given a pushed bundle is ignored, with one warning for each context."""
-    file = write(tmp_path / "bundle.pem", *BUNDLE)
-    for _ in range(2):
-        context = fasttrust.SSLContext(CLIENT, trust=TrustStore.from_der([PRIVATE.der]))
-        with caplog.at_level(logging.WARNING, "fasttrust"):
-            for _ in range(3):
-                context.load_verify_locations(file)
-        assert 1 == len(caplog.messages)
-        assert "test bundle" in caplog.text
-        caplog.clear()
-        assert 1 == len(context.get_ca_certs())
-
-
-@pytest.mark.usefixtures("published")
-def test_bundle_verifies_no_client_on_the_systems_word(tmp_path: Path) -> None:
-    """A server that was pushed a bundle trusts nobody by it; what is beyond it verifies clients."""
-    context = made(SERVER)
-    context.load_verify_locations(write(tmp_path / "bundle.pem", *BUNDLE, PRIVATE))
-    leaf_of(OWN).load(context)
-    context.verify_mode = ssl.CERT_REQUIRED
-    for root, expected in ((SYSTEM, UNKNOWN_ISSUER), (KEPT, UNKNOWN_ISSUER), (PRIVATE, 0)):
-        client = plain(CLIENT, OWN)
-        leaf_of(root).load(client)
-        outcome = peer.connect(client, context, carrier="bio")
-        assert expected == code(outcome.server_error)
-
-
-@pytest.mark.usefixtures("published")
-def test_pushed_bundle_does_not_end_a_session(tmp_path: Path) -> None:
-    """What adds nothing changes nothing: sessions stay good over a client's pushes."""
-    context = made(CLIENT)
-    before = context._fasttrust_session_context(pki.HOST)
-    context.load_verify_locations(write(tmp_path / "bundle.pem", *BUNDLE))
-    assert before == context._fasttrust_session_context(pki.HOST)
-    context.load_verify_locations(write(tmp_path / "more.pem", *BUNDLE, PRIVATE))
-    assert before != context._fasttrust_session_context(pki.HOST)
-
-
-# ---- what is a public bundle: certifi's real file and its kin ----
 
 
 def found_in(path: Path) -> _bundles.Bundle | None:

@@ -8,6 +8,7 @@ distribution says of the file that it brought.
 
 from __future__ import annotations
 
+import _ssl
 import base64
 import hashlib
 import os
@@ -111,6 +112,14 @@ def public_among(certificates: Iterable[bytes]) -> tuple[str, set[bytes]] | None
             name = name or file
             public |= installed
     return (name, public) if name else None
+
+
+def in_store(context: _ssl._SSLContext) -> Index | None:
+    """Return what a context's own store holds as part of a public bundle; None for nothing."""
+    if _ssl._SSLContext.cert_store_stats(context)["x509_ca"] < LEAST:
+        return None
+    found = public_among(_ssl._SSLContext.get_ca_certs(context, True))
+    return None if found is None else _anchors.from_der(sorted(found[1]))
 
 
 def newest() -> tuple[str, str]:

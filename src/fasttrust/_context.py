@@ -9,7 +9,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from . import _native
+from . import _bundles, _native
 from ._anchors import Index, from_der
 from ._connection import Watched, watched_class
 from ._system import System
@@ -143,11 +143,15 @@ def _is_server(context: Any) -> bool:
 
 
 def _beyond(indexes: list[Index], the_system: System | None) -> list[Index]:
-    """Return the anchors of the indexes that the system does not hold: those keep their side."""
+    """Return the anchors beyond the system and public bundles: those keep their side."""
     if the_system is None or not indexes:
         return indexes
     listed = set(the_system.index.certificates())
-    ders = [der for index in indexes for der in index.certificates() if der not in listed]
+    ders = []
+    for index in indexes:
+        bundle = _bundles.find(index)
+        kept = index if bundle is None else bundle.beyond
+        ders += [der for der in (kept.certificates() if kept else ()) if der not in listed]
     beyond = from_der(ders)
     if beyond is None:  # they have been in an index before
         raise ValueError("a certificate is not in DER")
@@ -181,8 +185,10 @@ def _install(
     if keep and before is not None:
         indexes += _beyond(before.indexes, the_system)
     held = Held(indexes, the_system, listed=trust is not None or not _is_server(context))
+    dropped: Index | None = None
     if keep and any(_ssl._SSLContext.cert_store_stats(context).values()):
         held.add(os.urandom(32))  # what stays may hold CRLs, which cannot be listed
+        dropped = _bundles.in_store(context)
     held.for_servers = held.exact = trust is not None
     held.bundle_means_system = True
     digest, held.digest = held.digest, os.urandom(32)
@@ -200,6 +206,7 @@ def _install(
         None if the_system is None else the_system.source,
         for_servers=trust is not None,
         keep=keep,
+        dropped=None if dropped is None else dropped.handle,
     )
     held.digest = digest
 
@@ -226,10 +233,10 @@ def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
     """Give any ``ssl.SSLContext`` our verifier, in place.
 
     The context then trusts the system on client connections, and on either side what it holds
-    beyond the system's own anchors: other certificates and CRLs loaded before stay loaded. A
-    directory given as ``capath`` before cannot be seen and is lost: load it afterwards. A verify
-    callback that other native code installed is replaced. The object gets a class derived from its
-    own.
+    beyond the system's own anchors: other certificates and CRLs loaded before stay loaded, but not
+    a public bundle (certifi's, say), which means the system. A directory given as ``capath`` before
+    cannot be seen and is lost: load it afterwards. A verify callback that other native code
+    installed is replaced. The object gets a class derived from its own.
 
     Where the system's store cannot be read nothing of it is trusted, and connections are refused.
     A context of ours that trusted exactly some anchors trusts the system too afterwards: give

@@ -228,6 +228,7 @@ def context_attach(
     *,
     for_servers: bool,
     keep: bool,
+    dropped: Index | None = None,
 ) -> None:
     """Give the context our verifier and a fresh store; see ``ft_context_attach``."""
     open_library()
@@ -241,6 +242,7 @@ def context_attach(
             "system": ffi.NULL if system is None else system,
             "for_clients": True,
             "for_servers": for_servers,
+            "dropped": ffi.NULL if dropped is None else dropped,
         },
     )
     check(lib.ft_context_attach(_context_id(context), trust, keep, err), err)

@@ -227,7 +227,7 @@ ft_source *lab_system(const identity *anchor)
 
 void lab_attach(const fake_context *context, ft_source *system, bool for_clients, bool for_servers)
 {
-    ft_trust trust = {NULL, 0, system, for_clients, for_servers};
+    ft_trust trust = {.system = system, .for_clients = for_clients, .for_servers = for_servers};
     ft_error err = {0};
 
     CHECK(ERR_peek_error() == 0);

@@ -146,7 +146,7 @@ static bool attach_with_fault(int number)
     fake_context *context = lab_context(false, NULL, NULL);
     ft_source *system = lab_system(&lab.root);
     ft_index *index = lab_index(anchors, 1);
-    ft_trust trust = {&index, 1, system, true, false};
+    ft_trust trust = {.indexes = &index, .num_indexes = 1, .system = system, .for_clients = true};
     X509_STORE *old = SSL_CTX_get_cert_store(context->ctx);
     ft_error err = {0};
 
