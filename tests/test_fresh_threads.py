@@ -133,16 +133,22 @@ def test_fork_at_any_moment_leaves_both_refreshing(machine: Path) -> None:
         put(one)
         client = ssl.PROTOCOL_TLS_CLIENT
         context = fasttrust.SSLContext(client)
-        over = threading.Event()
-        def busy():
+        over, begun = threading.Event(), threading.Barrier(4)
+        # Locks of ours, and none of OpenSSL's: a context made at the moment of a fork leaves the
+        # child one of libcrypto's locks held for ever, with whatever package.
+        def busy(own):
+            fasttrust.attach(own)
+            begun.wait(20)
             while not over.is_set():
-                fasttrust.attach(ssl.SSLContext(client))
-                fasttrust.create_default_context()
+                for _ in range(20):
+                    fasttrust.attach(own)
+                    _system.system()
                 put(one, two)
                 put(one)
-        threads = [threading.Thread(target=busy) for _ in range(3)]
+        threads = [threading.Thread(target=busy, args=(ssl.SSLContext(client),)) for _ in range(3)]
         for thread in threads:
             thread.start()
+        begun.wait(20)
         children = []
         for _ in range(20):
             time.sleep(0.005)
