@@ -125,6 +125,7 @@ BELOW = {
         "_trust",
         "_verified",
     },
+    "_inject": {"_native", "_bundles", "_connection", "_context", "_trust", "_verified"},
     "_offline": {"_native", "_certificate", "_connection", "_context", "_trust"},
 }
 
@@ -163,6 +164,7 @@ def test_public_names_are_exactly_these() -> None:
             "VerificationError",
         ),
         *("attach", "backend", "create_default_context"),
+        *("extract_from_ssl", "inject_into_ssl"),
         *("get_unverified_chain", "get_verified_chain", "verify_chain"),
     }
     assert public == set(fasttrust.__all__)

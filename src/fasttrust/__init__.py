@@ -17,6 +17,7 @@ from ._certificate import ENCODING_DER, ENCODING_PEM, Certificate
 from ._connection import get_unverified_chain, get_verified_chain
 from ._context import SSLContext, attach, create_default_context
 from ._errors import VerificationError
+from ._inject import extract_from_ssl, inject_into_ssl
 from ._offline import verify_chain
 from ._trust import TrustStore
 
@@ -30,7 +31,9 @@ __all__ = [
     "attach",
     "backend",
     "create_default_context",
+    "extract_from_ssl",
     "get_unverified_chain",
     "get_verified_chain",
+    "inject_into_ssl",
     "verify_chain",
 ]

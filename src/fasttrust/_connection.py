@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ssl
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from . import _native
@@ -48,6 +49,9 @@ class Watched:
 
         Where the connection does not verify its peer this is ``get_unverified_chain()``.
         """
+        theirs = self._of_ssl("get_verified_chain")
+        if theirs is not None:
+            return theirs()
         chain = get_verified_chain(self)
         record = self._fasttrust_record
         if not chain and record is not None:
@@ -57,7 +61,20 @@ class Watched:
 
     def get_unverified_chain(self) -> list[bytes]:
         """Return what the peer sent in DER, leaf first, as Python 3.13's method of that name."""
+        theirs = self._of_ssl("get_unverified_chain")
+        if theirs is not None:
+            return theirs()
         return [bytes(certificate) for certificate in get_unverified_chain(self)]
+
+    def _of_ssl(self, name: str) -> Callable[[], list[bytes]] | None:
+        """Return ``ssl``'s own method, if there is one and the context is not ours."""
+        if self._fasttrust_record is not None or self._is_ours():
+            return None
+        return getattr(super(), name, None)
+
+    def _is_ours(self) -> bool:
+        context = getattr(self, "context", None)
+        return _native.is_context(context) and _native.context_attached(context)
 
     def _explained(
         self, error: ssl.SSLCertVerificationError, at_time: datetime.datetime | None = None
@@ -66,7 +83,7 @@ class Watched:
         record = self._fasttrust_record
         if record is None:  # gevent tells no owner
             sslobj = find_sslobj(self)
-            if sslobj is None or not _native.is_open():
+            if sslobj is None or not self._is_ours():
                 return None
             record = _native.record_watch(sslobj)
         verdict = _native.record_verdict(record)

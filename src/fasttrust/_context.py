@@ -72,7 +72,7 @@ class _Adopted(_Ours):
     def __new__(cls, protocol: int | None = None, *args: Any, **kwargs: Any) -> _Adopted:
         self: _Adopted = super().__new__(cls, protocol, *args, **kwargs)
         if "_fasttrust_held" not in vars(self):  # injection may have been there first
-            _install(self, TrustStore.none())
+            install_new(self, None)
         return self
 
 
@@ -133,6 +133,7 @@ def _checked(trust: TrustStore | None) -> TrustStore | None:
 
 
 _SYSTEM = TrustStore.system()
+_NOBODY = TrustStore.none()
 _SERVER = int(ssl.PROTOCOL_TLS_SERVER)
 _protocol: Any = vars(_ssl._SSLContext)["protocol"]
 
@@ -209,6 +210,39 @@ def _install(
         dropped=None if dropped is None else dropped.handle,
     )
     held.digest = digest
+
+
+def install_new(
+    context: Any, trust: TrustStore | None, *, bundles: bool = True, derived: type | None = None
+) -> None:
+    """Give a context that is being made our verifier, under ``ssl``'s own rule of what it trusts.
+
+    That is what will be loaded into it; default certificates mean the system.
+
+    Args:
+        context: the context, which nobody else has yet.
+        trust: what is trusted from the start, and what default certificates mean, in place of that.
+        bundles: whether a public bundle means what default certificates do.
+        derived: the class to give to the object.
+    """
+    _install(context, _NOBODY if trust is None else trust, derived=derived)
+    _rule(context, trust, bundles)
+
+
+def take_over(context: Any, trust: TrustStore | None, *, bundles: bool) -> None:
+    """Give a context that holds a public bundle our verifier, as if it had been ours before that.
+
+    What it holds beyond the bundle stays; the arguments are those of ``install_new``.
+    """
+    _adopt(context, _SYSTEM if trust is None else trust, keep=True)
+    _rule(context, trust, bundles)
+
+
+def _rule(context: Any, trust: TrustStore | None, bundles: bool) -> None:
+    held: Held = vars(context)["_fasttrust_held"]
+    held.fixed = trust is not None
+    held.exact = held.fixed and bundles
+    held.bundle_means_system = bundles
 
 
 def _adopt(

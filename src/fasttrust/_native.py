@@ -260,11 +260,6 @@ def context_trust_system(context: object, system: Source) -> None:
     check(lib.ft_context_trust_system(_context_id(context), system, True, True, err), err)
 
 
-def is_open() -> bool:
-    """Tell whether OpenSSL was found and proved; before that nothing can be one of ours."""
-    return _opened
-
-
 def context_attached(context: object) -> bool:
     """Tell whether the context carries the verifier of this copy of the package."""
     return _opened and bool(lib.ft_context_attached(_context_id(context)))

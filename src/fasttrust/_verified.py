@@ -30,12 +30,14 @@ class Held:
         exact: the program said what is trusted: a public bundle pushed later is ignored.
         bundle_means_system: a public bundle means the system, which is trusted from then on if it
             was not before. Otherwise, unless ``exact``, a bundle is taken at its word.
+        fixed: injection said what default certificates mean, and that is trusted already.
     """
 
     __slots__ = (
         "bundle_means_system",
         "digest",
         "exact",
+        "fixed",
         "for_servers",
         "indexes",
         "listed",
@@ -46,7 +48,7 @@ class Held:
     def __init__(self, indexes: list[Index], system: System | None, *, listed: bool) -> None:
         self.indexes = indexes
         self.system = system
-        self.exact = self.bundle_means_system = False
+        self.exact = self.bundle_means_system = self.fixed = False
         #: Whether it was logged that a bundle is ignored.
         self.told = False
         #: Whether the system's roots are among get_ca_certs(): not where only servers are made.
@@ -209,6 +211,8 @@ def _held(context: Any) -> Held:
 
 def _trust_system(context: Any) -> None:
     held = _held(context)
+    if held.fixed:
+        return
     held.system = system()
     held.listed = held.for_servers = True
     held.add(b"the system on both sides")
