@@ -47,7 +47,7 @@ class Bundle(NamedTuple):
 
 
 # Every access is one operation of a dictionary: see _anchors.
-_answers: dict[tuple[bytes, str | None], Bundle | None] = {}
+_answers: dict[tuple[bytes, str | None], tuple[Bundle | None]] = {}
 
 
 def find(index: Index, path: str | None = None) -> Bundle | None:
@@ -62,13 +62,13 @@ def find(index: Index, path: str | None = None) -> Bundle | None:
     if len(index) < LEAST:
         return None
     key = (index.digest, path)
-    if key not in _answers:
-        found = _find(index, path)
+    answer = _answers.get(key)
+    if answer is None:  # a tuple: another thread may forget it at any time, and None is an answer
+        answer = (_find(index, path),)
         if len(_answers) >= _MOST_ANSWERS:
             _answers.clear()
-        _answers[key] = found
-        return found
-    return _answers.get(key)
+        _answers[key] = answer
+    return answer[0]
 
 
 def _find(index: Index, path: str | None) -> Bundle | None:
