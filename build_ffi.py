@@ -17,12 +17,20 @@ from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 HEADER = "fasttrust.h"
+# A folder of C files that speak for the platform, for tests alone; its platform*.h is read by cffi.
+PLATFORM = os.environ.get("FASTTRUST_PLATFORM", "")
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
+def stand_in(pattern: str) -> list[Path]:
+    """Return the files of that pattern that stand in for the platform; none in a real build."""
+    return sorted((ROOT / PLATFORM).glob(pattern)) if PLATFORM else []
+
+
 def declarations() -> str:
-    """Return the header as cffi reads it: without preprocessor lines and the one annotation."""
-    lines = (ROOT / "csrc" / HEADER).read_text(encoding="utf-8").splitlines()
+    """Return the headers as cffi reads them: without preprocessor lines and the one annotation."""
+    headers = [ROOT / "csrc" / HEADER, *stand_in("platform*.h")]
+    lines = [line for header in headers for line in header.read_text("utf-8").splitlines()]
     kept = "\n".join("" if line.startswith("#") else line for line in lines)
     return kept.replace("FT_MUST_USE ", "")
 
@@ -36,7 +44,12 @@ class BuildExt(build_ext):
             extension.py_limited_api = not FREE_THREADED
             ffi = FFI()
             ffi.cdef(declarations())
-            ffi.set_source(extension.name, f'#include "{HEADER}"')
+            headers = [HEADER, *(header.name for header in stand_in("platform*.h"))]
+            ffi.set_source(extension.name, "\n".join(f'#include "{name}"' for name in headers))
+            if PLATFORM:
+                extension.sources += [str(path.relative_to(ROOT)) for path in stand_in("*.c")]
+                extension.include_dirs.append(str(ROOT / PLATFORM))
+                extension.define_macros.append(("FT_TEST_PLATFORM", "1"))
             wrapper = Path(self.build_temp, f"{extension.name}.c")
             wrapper.parent.mkdir(parents=True, exist_ok=True)
             ffi.emit_c_code(str(wrapper))

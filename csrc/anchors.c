@@ -11,11 +11,8 @@
 /* One immutable answer to "what else counts", replaced as a whole. */
 typedef struct sources {
     struct sources *replaced; // kept: a handshake may be reading it
-    ft_source *system;        // referenced, NULL for none
-    bool for_clients;
-    bool for_servers;
-    size_t num_indexes;
-    ft_index *indexes[]; // each referenced
+    ft_trust trust;           // its indexes are those below
+    ft_index *indexes[];      // each referenced
 } sources;
 
 struct ft_anchors {
@@ -27,8 +24,8 @@ static void free_sources(sources *first)
     while (first != NULL) {
         sources *next = first->replaced;
 
-        ft_source_free(first->system);
-        for (size_t i = 0; i < first->num_indexes; i++) {
+        ft_source_free(first->trust.system);
+        for (size_t i = 0; i < first->trust.num_indexes; i++) {
             ft_index_free(first->indexes[i]);
         }
         free(first);
@@ -80,6 +77,13 @@ static void free_stack(ft_x509s *certs)
     ft_ossl()->OPENSSL_sk_pop_free((OPENSSL_STACK *)certs, free_certs);
 }
 
+static const sources *sources_of(const X509_STORE *store)
+{
+    ft_anchors *anchors = anchors_of(store);
+
+    return anchors == NULL ? NULL : ft_atomic_load(&anchors->latest);
+}
+
 /*
  * The side is the connection's. A question without a connection is about our own chain, or about
  * the issuer of a CRL (whose chain must end where the peer's ended): everything we trust counts.
@@ -90,21 +94,39 @@ static bool system_counts(const sources *source, X509_STORE_CTX *question)
     int index = ossl->SSL_get_ex_data_X509_STORE_CTX_idx();
     const SSL *ssl = ossl->X509_STORE_CTX_get_ex_data(question, index);
 
-    if (source == NULL || source->system == NULL) {
-        return false;
-    }
     if (ssl == NULL) {
-        return source->for_clients || source->for_servers;
+        return source->trust.for_clients || source->trust.for_servers;
     }
-    return ossl->SSL_is_server(ssl) ? source->for_servers : source->for_clients;
+    return ossl->SSL_is_server(ssl) ? source->trust.for_servers : source->trust.for_clients;
+}
+
+ft_judges ft_anchors_judges(X509_STORE_CTX *question)
+{
+    const sources *source = sources_of(ft_ossl()->X509_STORE_CTX_get0_store(question));
+
+    if (source == NULL) {
+        return (ft_judges){.own = true};
+    }
+    bool counts = system_counts(source, question);
+    return (ft_judges){.own = source->trust.own || source->trust.num_indexes > 0 ||
+                              (counts && source->trust.system != NULL),
+                       .platform = counts && source->trust.ask_platform,
+                       .policy = source->trust.policy};
+}
+
+bool ft_anchors_ask_platform(const X509_STORE *store, bool is_server)
+{
+    const sources *source = sources_of(store);
+
+    return source != NULL && source->trust.ask_platform &&
+           (is_server ? source->trust.for_servers : source->trust.for_clients);
 }
 
 /* The hook behind X509_STORE_CTX_get1_certs's callers: partial chains, trusted leaves, CRLs. */
 static ft_x509s *lookup_certs(X509_STORE_CTX *question, const X509_NAME *subject)
 {
     const struct ft_ossl *ossl = ft_ossl();
-    ft_anchors *anchors = anchors_of(ossl->X509_STORE_CTX_get0_store(question));
-    const sources *source = anchors == NULL ? NULL : ft_atomic_load(&anchors->latest);
+    const sources *source = sources_of(ossl->X509_STORE_CTX_get0_store(question));
     ft_x509s *own = NULL; // owned
 
     (void)ossl->ERR_set_mark();
@@ -114,11 +136,11 @@ static ft_x509s *lookup_certs(X509_STORE_CTX *question, const X509_NAME *subject
         own = ossl->X509_STORE_CTX_get1_certs(question, subject); // NULL is none
         push_all(all, own, &ok);
     }
-    for (size_t i = 0; ok && source != NULL && i < source->num_indexes; i++) {
+    for (size_t i = 0; ok && source != NULL && i < source->trust.num_indexes; i++) {
         ok = ft_index_find(source->indexes[i], subject, all);
     }
-    if (ok && system_counts(source, question)) {
-        ok = ft_source_find(source->system, subject, all);
+    if (ok && source != NULL && source->trust.system != NULL && system_counts(source, question)) {
+        ok = ft_source_find(source->trust.system, subject, all);
     }
     (void)ossl->ERR_pop_to_mark();
     free_stack(own);
@@ -204,20 +226,14 @@ static sources *sources_new(const ft_trust *trust, ft_index *more, ft_error *err
     for (size_t i = 0; i < num; i++) {
         fresh->indexes[i] = ft_index_ref(i < trust->num_indexes ? trust->indexes[i] : more);
     }
-    fresh->num_indexes = num;
-    fresh->system = trust->system == NULL ? NULL : ft_source_ref(trust->system);
-    fresh->for_clients = trust->for_clients;
-    fresh->for_servers = trust->for_servers;
+    fresh->trust = *trust;
+    fresh->trust.indexes = fresh->indexes;
+    fresh->trust.num_indexes = num;
+    fresh->trust.dropped = NULL; // attaching's business, and over
+    if (trust->system != NULL) {
+        (void)ft_source_ref(trust->system);
+    }
     return fresh;
-}
-
-static ft_trust trust_of(sources *source)
-{
-    return (ft_trust){.indexes = source->indexes,
-                      .num_indexes = source->num_indexes,
-                      .system = source->system,
-                      .for_clients = source->for_clients,
-                      .for_servers = source->for_servers};
 }
 
 bool ft_anchors_install(X509_STORE *store, const ft_trust *trust, ft_error *err)
@@ -271,7 +287,28 @@ static bool publish(ft_anchors *anchors, sources *before, sources *fresh)
     return false;
 }
 
-bool ft_anchors_add(X509_STORE *store, ft_index *index, ft_error *err)
+/* What is to be different from now on. */
+typedef struct change_wanted {
+    ft_index *more;         // one index more, NULL for none
+    const ft_trust *system; // another system, NULL for the present one
+    bool own;               // the store itself holds something
+} change_wanted;
+
+static bool is_granted(const sources *source, const change_wanted *wish)
+{
+    const ft_trust *is = &source->trust;
+    const ft_trust *system = wish->system == NULL ? is : wish->system;
+    bool found = wish->more == NULL;
+
+    for (size_t i = 0; i < is->num_indexes && !found; i++) {
+        found = source->indexes[i] == wish->more; // clients load one file for every connection
+    }
+    return found && (is->own || !wish->own) && is->system == system->system &&
+           is->ask_platform == system->ask_platform && is->for_clients == system->for_clients &&
+           is->for_servers == system->for_servers;
+}
+
+static bool change(X509_STORE *store, const change_wanted *wish, ft_error *err)
 {
     ft_anchors *anchors = anchors_to_change(store, err);
     sources *before = NULL;
@@ -282,13 +319,18 @@ bool ft_anchors_add(X509_STORE *store, ft_index *index, ft_error *err)
     }
     do {
         before = ft_atomic_load(&anchors->latest);
-        for (size_t i = 0; i < before->num_indexes; i++) {
-            if (before->indexes[i] == index) {
-                return true; // clients load the same file for every connection
-            }
+        if (is_granted(before, wish)) {
+            return true;
         }
-        ft_trust trust = trust_of(before);
-        fresh = sources_new(&trust, index, err);
+        ft_trust changed = before->trust;
+        changed.own = changed.own || wish->own;
+        if (wish->system != NULL) {
+            changed.system = wish->system->system;
+            changed.ask_platform = wish->system->ask_platform;
+            changed.for_clients = wish->system->for_clients;
+            changed.for_servers = wish->system->for_servers;
+        }
+        fresh = sources_new(&changed, wish->more, err);
         if (fresh == NULL) {
             return false;
         }
@@ -296,30 +338,17 @@ bool ft_anchors_add(X509_STORE *store, ft_index *index, ft_error *err)
     return true;
 }
 
-bool ft_anchors_set_system(X509_STORE *store, ft_source *system, bool for_clients, bool for_servers,
-                           ft_error *err)
+bool ft_anchors_add(X509_STORE *store, ft_index *index, ft_error *err)
 {
-    ft_anchors *anchors = anchors_to_change(store, err);
-    sources *before = NULL;
-    sources *fresh = NULL;
+    return change(store, &(change_wanted){.more = index}, err);
+}
 
-    if (anchors == NULL) {
-        return false;
-    }
-    do {
-        before = ft_atomic_load(&anchors->latest);
-        if (before->system == system && before->for_clients == for_clients &&
-            before->for_servers == for_servers) {
-            return true;
-        }
-        ft_trust trust = trust_of(before);
-        trust.system = system;
-        trust.for_clients = for_clients;
-        trust.for_servers = for_servers;
-        fresh = sources_new(&trust, NULL, err);
-        if (fresh == NULL) {
-            return false;
-        }
-    } while (!publish(anchors, before, fresh));
-    return true;
+bool ft_anchors_set_system(X509_STORE *store, const ft_trust *trust, ft_error *err)
+{
+    return change(store, &(change_wanted){.system = trust}, err);
+}
+
+bool ft_anchors_set_own(X509_STORE *store, ft_error *err)
+{
+    return change(store, &(change_wanted){.own = true}, err);
 }

@@ -81,7 +81,8 @@ static bool is_systems(const ft_trust *trust, bool *out_is, X509 *cert, ft_error
 }
 
 /* Copies what the old store holds beyond the system's anchors, and its CRLs. */
-static bool copy_objects(X509_STORE *to, X509_STORE *from, const ft_trust *trust, ft_error *err)
+static bool copy_objects(X509_STORE *to, X509_STORE *from, const ft_trust *trust, bool *out_any,
+                         ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = true;
@@ -100,8 +101,10 @@ static bool copy_objects(X509_STORE *to, X509_STORE *from, const ft_trust *trust
             bool known = false;
             ok = is_systems(trust, &known, cert, err) &&
                  (known || ossl->X509_STORE_add_cert(to, cert) == 1);
+            *out_any = *out_any || !known;
         } else if (crl != NULL) {
             ok = ossl->X509_STORE_add_crl(to, crl) == 1;
+            *out_any = true;
         }
     }
     (void)ossl->X509_STORE_unlock(from);
@@ -116,6 +119,7 @@ static X509_STORE *fresh_store(X509_STORE *old, const ft_trust *trust, bool keep
 {
     const struct ft_ossl *ossl = ft_ossl();
     bool ok = false;
+    ft_trust whole = *trust;
     X509_STORE *fresh = ossl->X509_STORE_new(); // owned
 
     if (fresh == NULL) {
@@ -126,7 +130,8 @@ static X509_STORE *fresh_store(X509_STORE *old, const ft_trust *trust, bool keep
         ft_error_set(err, FT_E_FOREIGN, "X509_STORE_set1_param", "the store's settings were lost");
         goto cleanup;
     }
-    ok = (!keep || copy_objects(fresh, old, trust, err)) && ft_anchors_install(fresh, trust, err);
+    ok = (!keep || copy_objects(fresh, old, trust, &whole.own, err)) &&
+         ft_anchors_install(fresh, &whole, err);
 
 cleanup:
     if (!ok) {
@@ -190,11 +195,32 @@ bool ft_context_add(uintptr_t context, ft_index *index, ft_error *err)
     return ctx != NULL && ft_anchors_add(ft_ossl()->SSL_CTX_get_cert_store(ctx), index, err);
 }
 
-bool ft_context_trust_system(uintptr_t context, ft_source *system, bool for_clients,
-                             bool for_servers, ft_error *err)
+bool ft_context_trust_system(uintptr_t context, const ft_trust *trust, ft_error *err)
 {
     SSL_CTX *ctx = ft_pyssl_context(context, err);
 
-    return ctx != NULL && ft_anchors_set_system(ft_ossl()->SSL_CTX_get_cert_store(ctx), system,
-                                                for_clients, for_servers, err);
+    return ctx != NULL && ft_anchors_set_system(ft_ossl()->SSL_CTX_get_cert_store(ctx), trust, err);
+}
+
+bool ft_context_own(uintptr_t context, ft_error *err)
+{
+    SSL_CTX *ctx = ft_pyssl_context(context, err);
+
+    return ctx != NULL && ft_anchors_set_own(ft_ossl()->SSL_CTX_get_cert_store(ctx), err);
+}
+
+bool ft_context_set_time(uintptr_t context, int64_t at, ft_error *err)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+    SSL_CTX *ctx = ft_pyssl_context(context, err);
+
+    if (ctx == NULL) {
+        return false;
+    }
+    if ((int64_t)(time_t)at != at) {
+        ft_error_set(err, FT_E_MISUSE, NULL, "the moment is beyond this system's clock");
+        return false;
+    }
+    ossl->X509_VERIFY_PARAM_set_time(ossl->SSL_CTX_get0_param(ctx), (time_t)at);
+    return true;
 }

@@ -14,15 +14,87 @@
 void ft_error_set(ft_error *err, ft_code code, const char *call, const char *format, ...)
     FT_PRINTF(4, 5);
 
+/* ---- codes -------------------------------------------------------------------------------- */
+
+/* X509_V_ERR_* of OpenSSL 3 and 4: the language in which every platform answers. */
+enum {
+    FT_V_OK = 0,
+    FT_V_ERR_UNSPECIFIED = 1,
+    FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT = 2,
+    FT_V_ERR_UNABLE_TO_GET_CRL = 3,
+    FT_V_ERR_CERT_SIGNATURE_FAILURE = 7,
+    FT_V_ERR_CERT_NOT_YET_VALID = 9,
+    FT_V_ERR_CERT_HAS_EXPIRED = 10,
+    FT_V_ERR_OUT_OF_MEM = 17,
+    FT_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT = 18,
+    FT_V_ERR_SELF_SIGNED_CERT_IN_CHAIN = 19,
+    FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY = 20,
+    FT_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE = 21,
+    FT_V_ERR_CERT_REVOKED = 23,
+    FT_V_ERR_PATH_LENGTH_EXCEEDED = 25,
+    FT_V_ERR_INVALID_PURPOSE = 26,
+    FT_V_ERR_CERT_REJECTED = 28,
+    FT_V_ERR_UNHANDLED_CRITICAL_EXTENSION = 34,
+    FT_V_ERR_INVALID_EXTENSION = 41,
+    FT_V_ERR_INVALID_POLICY_EXTENSION = 42,
+    FT_V_ERR_NO_EXPLICIT_POLICY = 43,
+    FT_V_ERR_PERMITTED_VIOLATION = 47,
+    FT_V_ERR_EXCLUDED_VIOLATION = 48,
+    FT_V_ERR_SUBTREE_MINMAX = 49,
+    FT_V_ERR_APPLICATION_VERIFICATION = 50,
+    FT_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE = 51,
+    FT_V_ERR_HOSTNAME_MISMATCH = 62,
+    FT_V_ERR_IP_ADDRESS_MISMATCH = 64,
+    FT_V_ERR_EE_KEY_TOO_SMALL = 66,
+    FT_V_ERR_CA_KEY_TOO_SMALL = 67,
+    FT_V_ERR_CA_MD_TOO_WEAK = 68,
+    FT_V_ERR_NO_VALID_SCTS = 71,
+    FT_V_ERR_INVALID_CA_1_1_1 = 24,
+    FT_V_ERR_INVALID_CA = 79
+};
+
 /* ---- platform_<one>.c: the seam ---------------------------------------------------------- */
 
+/* ft_question is what the platform is asked about one peer. Everything is *borrowed*. */
+typedef struct ft_question {
+    const ft_der *certs;  // as the peer sent them, leaf first; at least one
+    size_t num_certs;     //
+    const char *host;     // A-label or text of an address; NULL where no name is to be checked
+    bool host_is_address; //
+    bool is_server;       // the peer is a server (we are its client)
+    bool check_leaf;      // VERIFY_CRL_CHECK_LEAF: the program wants the leaf's revocation known
+    bool check_chain;     // VERIFY_CRL_CHECK_CHAIN: that of every certificate
+    bool own_crls;        // the program may hold CRLs itself: step 4 will ask them
+    bool has_time;        // `time` is the moment to judge by, else now
+    int64_t time;         // seconds since 1970
+    ft_der staple;        // a stapled OCSP response; no data where there is none
+    ft_policy policy;     //
+} ft_question;
+
+/* ft_answer is the platform's word. It begins as {0} with a code that refuses. */
+typedef struct ft_answer {
+    int32_t code;                        // FT_V_*, 0 is trusted
+    int32_t depth;                       // certificate at fault, 0 is the leaf, -1 unknown
+    int64_t native_code;                 // OSStatus, HRESULT or TrustStatus; 0 if none
+    char native_message[FT_MESSAGE_LEN]; // UTF-8, "" if none
+    bool revocation_checked;             // the platform knows that nothing of the chain is revoked
+    ft_der *chain;                       // verified, leaf first; *owned*, free(), one block
+    size_t num_chain;                    //
+} ft_answer;
+
 /*
- * ft_system_verify asks the system for its verdict on what the peer sent (design, step 3).
- * `question` is the X509_STORE_CTX that OpenSSL prepared for this connection: platform_openssl.c
- * reads it; a platform that wants DER has it made by its caller.
- * Fills `out_verdict`; returns whether the peer is trusted, which agrees with a code of 0.
- * Runs on the handshake's thread, takes no lock, and touches no state but the question.
+ * ft_system_verify asks the platform for its verdict (design, step 3). Returns whether the peer is
+ * trusted: only with a code of 0 and a chain. Where nobody known issued the certificate the code
+ * is 18, 19 or 20; 9 and 10 are told apart by the caller. Names are the caller's business (step 4),
+ * where the platform leaves them to it.
+ * Runs on the handshake's thread without the GIL, takes no lock, calls no OpenSSL.
  */
-FT_MUST_USE bool ft_system_verify(void *question, ft_verdict *out_verdict);
+FT_MUST_USE bool ft_system_verify(const ft_question *question, ft_answer *out_answer);
+
+/* ---- ders.c ------------------------------------------------------------------------------ */
+
+/* ft_ders_copy copies certificates into one block: the list, then the bytes; *owned*, free().
+ * NULL where memory runs out. */
+FT_MUST_USE ft_der *ft_ders_copy(const ft_der *ders, size_t num);
 
 #endif

@@ -69,6 +69,10 @@ FT_MUST_USE bool ft_open(const char *ssl_path, const ft_specimen *specimen, ft_e
  */
 FT_MUST_USE bool ft_probe(const ft_specimen *specimen, ft_error *err);
 
+/* ft_system_name names the verifier of this build's platform: "openssl", which is asked about
+ * anchors that we hold, "cryptoapi" or "sectrust", which hold their own; *borrowed*, for ever. */
+const char *ft_system_name(void);
+
 /* ft_openssl_version returns the text of OpenSSL_version(); *borrowed*, for ever. After ft_open. */
 const char *ft_openssl_version(void);
 
@@ -131,14 +135,31 @@ void ft_source_free(ft_source *source);
 
 /* ---- contexts ---------------------------------------------------------------------------- */
 
+/* Whose revocation is looked up where the system decides; OpenSSL knows only the program's CRLs. */
+typedef enum ft_revocation {
+    FT_REVOCATION_PLATFORM = 0, // what the platform does by itself
+    FT_REVOCATION_SOFT = 1,     // asked for; whoever cannot be asked counts as not revoked
+    FT_REVOCATION_HARD = 2      // asked for; no answer is a refusal
+} ft_revocation;
+
+/* ft_policy bounds what the platform may do for one verdict. */
+typedef struct ft_policy {
+    ft_revocation revocation;
+    bool network;       // intermediates and revocation may be fetched
+    int32_t timeout_ms; // for all that is fetched together
+} ft_policy;
+
 /* ft_trust is what a context trusts beside what its own store holds. */
 typedef struct ft_trust {
     ft_index **indexes; // count on both sides of a connection; each referenced
     size_t num_indexes;
-    ft_source *system; // NULL for none; referenced
-    bool for_clients;  // the system's anchors verify servers
-    bool for_servers;  // they verify clients
+    ft_source *system; // the system's anchors where they are a list; NULL for none; referenced
+    bool ask_platform; // the system is the platform's own verifier
+    bool for_clients;  // the system verifies servers
+    bool for_servers;  // it verifies clients
+    bool own;          // the context's store holds more: OpenSSL is asked before the platform
     ft_index *dropped; // attaching keeps none of these, nor of the system's; NULL for none
+    ft_policy policy;
 } ft_trust;
 
 /*
@@ -153,9 +174,15 @@ FT_MUST_USE bool ft_context_attach(uintptr_t context, const ft_trust *trust, boo
 /* ft_context_add adds an index to what the context trusts, for handshakes from now on. */
 FT_MUST_USE bool ft_context_add(uintptr_t context, ft_index *index, ft_error *err);
 
-/* ft_context_trust_system changes which system counts, and on which side, from now on. */
-FT_MUST_USE bool ft_context_trust_system(uintptr_t context, ft_source *system, bool for_clients,
-                                         bool for_servers, ft_error *err);
+/* ft_context_trust_system changes which system counts, and on which side, from now on: `system`,
+ * `ask_platform`, `for_clients` and `for_servers` of `trust`, whose other fields are not read. */
+FT_MUST_USE bool ft_context_trust_system(uintptr_t context, const ft_trust *trust, ft_error *err);
+
+/* ft_context_own says that OpenSSL's own loader put something into the context's store. */
+FT_MUST_USE bool ft_context_own(uintptr_t context, ft_error *err);
+
+/* ft_context_set_time makes connections from now on judge by that moment, seconds since 1970. */
+FT_MUST_USE bool ft_context_set_time(uintptr_t context, int64_t at, ft_error *err);
 
 /* ft_context_attached tells whether the SSL_CTX carries our verifier. */
 bool ft_context_attached(uintptr_t context);
@@ -178,8 +205,10 @@ typedef enum ft_step {
     FT_STEP_NONE = 0,    // no verification ran on this connection (yet)
     FT_STEP_UNASKED = 1, // the connection verifies nobody (CERT_NONE)
     FT_STEP_RESUMED = 2, // a resumed session: nothing is verified again
-    FT_STEP_OPENSSL = 3, // OpenSSL decided
-    FT_STEP_BROKEN = 4   // the verification could not be carried out, hence refused
+    FT_STEP_OPENSSL = 3, // OpenSSL decided, by anchors that we hold
+    FT_STEP_BROKEN = 4,  // the verification could not be carried out, hence refused
+    FT_STEP_SYSTEM = 5,  // the platform decided; where it accepted, OpenSSL agreed
+    FT_STEP_AGREE = 6    // the platform accepted, and OpenSSL refused its chain
 } ft_step;
 
 typedef struct ft_verdict {

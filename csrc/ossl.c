@@ -73,8 +73,11 @@ static bool reserve_indexes(struct ft_ossl *ossl, ft_error *err)
         ossl->CRYPTO_get_ex_new_index(FT_EX_INDEX_SSL_CTX, 0, NULL, NULL, NULL, ft_context_ex_free);
     ossl->store_index = ossl->CRYPTO_get_ex_new_index(FT_EX_INDEX_X509_STORE, 0, NULL, NULL, NULL,
                                                       ft_anchors_ex_free);
+    ossl->question_index =
+        ossl->CRYPTO_get_ex_new_index(FT_EX_INDEX_X509_STORE_CTX, 0, NULL, NULL, NULL, NULL);
     (void)ossl->ERR_pop_to_mark();
-    if (ossl->ssl_index < 0 || ossl->ssl_ctx_index < 0 || ossl->store_index < 0) {
+    if (ossl->ssl_index < 0 || ossl->ssl_ctx_index < 0 || ossl->store_index < 0 ||
+        ossl->question_index < 0) {
         ft_error_set(err, FT_E_FOREIGN, "CRYPTO_get_ex_new_index", "OpenSSL gave no index");
         return false;
     }

@@ -60,6 +60,7 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(int, SSL_CTX_set_cipher_list, (SSL_CTX *, const char *)) \
     REQUIRED(int, SSL_CTX_set_ex_data, (SSL_CTX *, int, void *)) \
     REQUIRED(void *, SSL_CTX_get_ex_data, (const SSL_CTX *, int)) \
+    REQUIRED(X509_VERIFY_PARAM *, SSL_CTX_get0_param, (SSL_CTX *)) \
     REQUIRED(X509_STORE *, SSL_CTX_get_cert_store, (const SSL_CTX *)) \
     REQUIRED(void, SSL_CTX_set1_cert_store, (SSL_CTX *, X509_STORE *)) \
     REQUIRED(void, SSL_CTX_set_cert_verify_callback, (SSL_CTX *, ft_verify_fn, void *)) \
@@ -90,6 +91,8 @@ typedef void (*ft_sk_free_fn)(void *);
     /* libcrypto */ \
     REQUIRED(int, CRYPTO_get_ex_new_index, (int, long, void *, ft_ex_new_fn, ft_ex_dup_fn, ft_ex_free_fn)) \
     REQUIRED(const char *, OpenSSL_version, (int)) \
+    REQUIRED(unsigned long, OpenSSL_version_num, (void)) \
+    REQUIRED(void, CRYPTO_free, (void *, const char *, int)) \
     REQUIRED(int, ERR_set_mark, (void)) \
     REQUIRED(int, ERR_pop_to_mark, (void)) \
     REQUIRED(unsigned long, ERR_peek_last_error, (void)) \
@@ -147,6 +150,7 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(int, X509_STORE_CTX_set_ex_data, (X509_STORE_CTX *, int, void *)) \
     REQUIRED(int, X509_STORE_CTX_set_default, (X509_STORE_CTX *, const char *)) \
     REQUIRED(void, X509_STORE_CTX_set_flags, (X509_STORE_CTX *, unsigned long)) \
+    REQUIRED(X509 *, X509_STORE_CTX_get0_cert, (const X509_STORE_CTX *)) \
     REQUIRED(X509_STORE *, X509_STORE_CTX_get0_store, (const X509_STORE_CTX *)) \
     REQUIRED(X509_VERIFY_PARAM *, X509_STORE_CTX_get0_param, (const X509_STORE_CTX *)) \
     REQUIRED(ft_x509s *, X509_STORE_CTX_get0_untrusted, (const X509_STORE_CTX *)) \
@@ -163,6 +167,15 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(unsigned long, X509_VERIFY_PARAM_get_flags, (const X509_VERIFY_PARAM *)) \
     REQUIRED(time_t, X509_VERIFY_PARAM_get_time, (const X509_VERIFY_PARAM *)) \
     REQUIRED(const char *, X509_verify_cert_error_string, (long)) \
+    REQUIRED(void, X509_STORE_CTX_set_error_depth, (X509_STORE_CTX *, int)) \
+    REQUIRED(ft_verify_one_fn, X509_STORE_CTX_get_verify_cb, (const X509_STORE_CTX *)) \
+    REQUIRED(void, X509_STORE_CTX_set0_trusted_stack, (X509_STORE_CTX *, ft_x509s *)) \
+    REQUIRED(void, X509_STORE_CTX_set0_verified_chain, (X509_STORE_CTX *, ft_x509s *)) \
+    REQUIRED(ft_x509s *, X509_STORE_CTX_get1_chain, (const X509_STORE_CTX *)) \
+    REQUIRED(int, X509_VERIFY_PARAM_set_flags, (X509_VERIFY_PARAM *, unsigned long)) \
+    REQUIRED(int, X509_VERIFY_PARAM_clear_flags, (X509_VERIFY_PARAM *, unsigned long)) \
+    OPTIONAL(char *, X509_VERIFY_PARAM_get0_host, (X509_VERIFY_PARAM *, int)) /* 3.0 and later */ \
+    OPTIONAL(char *, X509_VERIFY_PARAM_get1_ip_asc, (X509_VERIFY_PARAM *)) /* 3.0 and later */ \
     REQUIRED(int, X509_verify_cert, (X509_STORE_CTX *))
 // clang-format on
 
@@ -175,23 +188,29 @@ enum {
     FT_SUITE_B = 0x30000,
     FT_EX_INDEX_SSL = 0,
     FT_EX_INDEX_SSL_CTX = 1,
+    FT_SSL_CTRL_ASK_STAPLE = 65,
+    FT_SSL_CTRL_GET_STAPLE = 70,
+    FT_STAPLE_OCSP = 1,
     FT_EX_INDEX_X509_STORE = 4,
-    FT_V_OK = 0,
-    FT_V_ERR_UNSPECIFIED = 1,
-    FT_V_ERR_OUT_OF_MEM = 17,
-    FT_V_ERR_APPLICATION_VERIFICATION = 50,
+    FT_EX_INDEX_X509_STORE_CTX = 5,
     FT_V_FLAG_USE_CHECK_TIME = 0x2,
-    FT_V_FLAG_NO_CHECK_TIME = 0x200000
+    FT_V_FLAG_CRL_CHECK = 0x4,
+    FT_V_FLAG_CRL_CHECK_ALL = 0x8,
+    FT_V_FLAG_X509_STRICT = 0x20,
+    FT_V_FLAG_PARTIAL_CHAIN = 0x80000,
+    FT_V_FLAG_NO_CHECK_TIME = 0x200000,
+    FT_OPENSSL_3 = 0x30000000
 };
 
 struct ft_ossl {
 #define FT_DECLARE(result, name, arguments) result(*name) arguments;
     FT_OSSL_FUNCTIONS(FT_DECLARE, FT_DECLARE)
 #undef FT_DECLARE
-    size_t header;     // where the fields of a Python object begin
-    int ssl_index;     // our ex_data: ft_record of an SSL
-    int ssl_ctx_index; // ft_context of an SSL_CTX
-    int store_index;   // ft_anchors of an X509_STORE
+    size_t header;      // where the fields of a Python object begin
+    int ssl_index;      // our ex_data: ft_record of an SSL
+    int ssl_ctx_index;  // ft_context of an SSL_CTX
+    int store_index;    // ft_anchors of an X509_STORE
+    int question_index; // what step 4 tells its verify callback, of an X509_STORE_CTX
 };
 
 /* ft_ossl returns the proved table; *borrowed*, for ever. NULL before ft_open succeeded. */
@@ -286,10 +305,41 @@ FT_MUST_USE bool ft_anchors_install(X509_STORE *store, const ft_trust *trust, ft
 /* The two changes of what a store of ours answers from; see ft_context_add,
  * ft_context_trust_system. */
 FT_MUST_USE bool ft_anchors_add(X509_STORE *store, ft_index *index, ft_error *err);
-FT_MUST_USE bool ft_anchors_set_system(X509_STORE *store, ft_source *system, bool for_clients,
-                                       bool for_servers, ft_error *err);
+FT_MUST_USE bool ft_anchors_set_system(X509_STORE *store, const ft_trust *trust, ft_error *err);
+FT_MUST_USE bool ft_anchors_set_own(X509_STORE *store, ft_error *err);
+
+/* ft_judges is who is asked about a peer. */
+typedef struct ft_judges {
+    bool own;      // there are anchors that we hold: OpenSSL is asked first
+    bool platform; // the platform is asked
+    ft_policy policy;
+} ft_judges;
+
+ft_judges ft_anchors_judges(X509_STORE_CTX *question);
+
+/* ft_anchors_ask_platform tells whether the platform judges peers on that side of a connection. */
+bool ft_anchors_ask_platform(const X509_STORE *store, bool is_server);
 
 void ft_anchors_ex_free(void *, void *, CRYPTO_EX_DATA *, int, long, void *);
+
+/* ---- decide.c ---------------------------------------------------------------------------- */
+
+/*
+ * ft_decide walks steps 2 to 4 of the design. Where it accepts, `question` holds the verified chain
+ * and `out_verdict` the code 0.
+ */
+FT_MUST_USE bool ft_decide(X509_STORE_CTX *question, SSL *ssl, ft_chain *peer,
+                           ft_verdict *out_verdict);
+
+/* ft_verify_question is X509_verify_cert, with its verdict. A question can be verified once. */
+FT_MUST_USE bool ft_verify_question(X509_STORE_CTX *question, ft_step step,
+                                    ft_verdict *out_verdict);
+
+/* ---- agree.c ----------------------------------------------------------------------------- */
+
+/* ft_agree is step 4; where OpenSSL agrees `question` holds the verified chain. */
+FT_MUST_USE bool ft_agree(X509_STORE_CTX *question, const SSL *ssl, ft_chain *peer,
+                          const ft_answer *answer, ft_verdict *out_verdict);
 
 /* ---- verify.c ---------------------------------------------------------------------------- */
 

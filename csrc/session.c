@@ -17,6 +17,21 @@ static bool is_bound(const SSL_SESSION *session, const unsigned char *hash)
     return len == FT_SESSION_CONTEXT_LEN && memcmp(context, hash, len) == 0;
 }
 
+/* A platform that judges by more than signatures is glad of a stapled OCSP response. */
+static bool ask_staple(SSL *ssl, ft_error *err)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+    bool is_server = ossl->SSL_is_server(ssl) != 0;
+    const X509_STORE *store = ossl->SSL_CTX_get_cert_store(ossl->SSL_get_SSL_CTX(ssl));
+
+    if (is_server || !ft_anchors_ask_platform(store, is_server) ||
+        ossl->SSL_ctrl(ssl, FT_SSL_CTRL_ASK_STAPLE, FT_STAPLE_OCSP, NULL) == 1) {
+        return true;
+    }
+    ft_error_set(err, FT_E_FOREIGN, "SSL_set_tlsext_status_type", "no staple can be asked for");
+    return false;
+}
+
 static bool bind(SSL *ssl, const unsigned char *hash, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
@@ -32,7 +47,7 @@ static bool bind(SSL *ssl, const unsigned char *hash, ft_error *err)
         ft_error_set(err, FT_E_FOREIGN, "SSL_set_session", "OpenSSL kept a session");
         return false;
     }
-    return true;
+    return ask_staple(ssl, err);
 }
 
 bool ft_connection_bind(uintptr_t connection, const char *hash, ft_error *err)

@@ -8,7 +8,7 @@
 #include "ossl.h"
 
 /* The road itself. Returns whether the handshake may go on; `verdict` begins as a refusal. */
-static bool walk(X509_STORE_CTX *question, const SSL *ssl, ft_chain *peer, ft_chain **out_verified,
+static bool walk(X509_STORE_CTX *question, SSL *ssl, ft_chain *peer, ft_chain **out_verified,
                  ft_verdict *verdict, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
@@ -24,7 +24,7 @@ static bool walk(X509_STORE_CTX *question, const SSL *ssl, ft_chain *peer, ft_ch
     }
     // 2 to 4. The program's anchors, and the system.
     ft_verdict answer = {.depth = -1, .code = FT_V_ERR_UNSPECIFIED};
-    bool trusted = ft_system_verify(question, &answer);
+    bool trusted = ft_decide(question, ssl, peer, &answer);
     // 5. A success without a chain is a failure.
     if (trusted) {
         *out_verified = ft_chain_new(NULL, ossl->X509_STORE_CTX_get0_chain(question), err);

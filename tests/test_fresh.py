@@ -13,7 +13,7 @@ import pytest
 import fasttrust
 import peer
 import pki
-from fasttrust import _anchors, _native, _system
+from fasttrust import _anchors, _native, _native_anchors, _system
 from world import attached, check_python, code, hashed_directory, leaf_of, machine_trusts, made
 
 ROOTS = tuple(pki.root(name) for name in ("one", "two"))
@@ -108,7 +108,7 @@ def test_who_read_first_has_not_the_last_word(
     """A slow reader of the old store does not undo what a quick one found in the new store."""
     made(CLIENT)
     slow_has_read, quick_is_between, slow_is_done = (threading.Event() for _ in range(3))
-    replace = _native.source_replace
+    replace = _native_anchors.source_replace
 
     def replace_in_turns(source: _native.Source, index: _native.Index) -> None:
         # Between the C core's half of a change and Python's, as unlucky as can be. Readers that
@@ -126,7 +126,7 @@ def test_who_read_first_has_not_the_last_word(
         made(CLIENT)
         slow_is_done.set()
 
-    monkeypatch.setattr(_native, "source_replace", replace_in_turns)
+    monkeypatch.setattr(_native_anchors, "source_replace", replace_in_turns)
     slow = threading.Thread(target=be_slow, daemon=True)
     quick = threading.Thread(target=made, args=(CLIENT,), daemon=True)
     machine.write_text(pki.pem(*ROOTS), "ascii")

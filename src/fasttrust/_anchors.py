@@ -14,7 +14,7 @@ import ssl
 import time
 import weakref
 
-from . import _native
+from . import _native, _native_anchors
 
 #: How many files are remembered; beyond that all are forgotten, and read again when asked for.
 _MOST_FILES = 64
@@ -42,11 +42,11 @@ class Index:
         self.digest = digest
 
     def __len__(self) -> int:
-        return _native.index_len(self.handle)
+        return _native_anchors.index_len(self.handle)
 
     def certificates(self) -> list[bytes]:
         """Return every anchor in DER."""
-        return _native.index_certificates(self.handle)
+        return _native_anchors.index_certificates(self.handle)
 
 
 # Every access below is one operation of a dictionary, so that no lock is needed: a fork could leave
@@ -98,7 +98,7 @@ def from_pem(text: bytes) -> Index | None:
     known = _by_digest.get(name)
     if known is not None:
         return known
-    handle = _native.index_from_pem(text)
+    handle = _native_anchors.index_from_pem(text)
     return None if handle is None else _remember(Index(handle, name))
 
 
@@ -107,7 +107,7 @@ def from_der(certificates: list[bytes]) -> Index | None:
     content = hashlib.sha256(b"der")
     for der in certificates:
         content.update(hashlib.sha256(der).digest())
-    handle = _native.index_from_der(certificates)
+    handle = _native_anchors.index_from_der(certificates)
     return None if handle is None else _remember(Index(handle, content.digest()))
 
 

@@ -15,7 +15,8 @@ class Backend(NamedTuple):
     Attributes:
         mode: ``"native"``: our callback decides inside the handshake; ``"unavailable"``: contexts
             cannot be made, for the reason given.
-        verifier: ``"openssl"`` on Linux and the BSDs.
+        verifier: ``"openssl"`` on Linux and the BSDs, ``"cryptoapi"`` on Windows, ``"sectrust"``
+            on macOS.
         openssl: the version text of the library that Python's ``ssl`` uses, "" where unavailable.
         reason: why this mode, as a sentence.
     """
@@ -46,7 +47,9 @@ def backend() -> Backend:
         version = _native.openssl_version()
     except _native.UnavailableError as error:
         return Backend("unavailable", "", "", str(error))
-    return Backend("native", "openssl", version, "Python's own OpenSSL was found and proved")
+    return Backend(
+        "native", _native.SYSTEM_NAME, version, "Python's own OpenSSL was found and proved"
+    )
 
 
 if requested_mode() == "native":

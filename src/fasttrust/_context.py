@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _ssl
+import datetime
 import os
 import ssl
 import threading
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from . import _bundles, _native
 from ._anchors import Index, from_der
 from ._connection import Watched, watched_class
-from ._system import System
+from ._policy import Policy, Revocation, policy
+from ._system import Platform, System
 from ._trust import TrustStore
 from ._verified import Held, Verified
 
@@ -90,10 +92,17 @@ class SSLContext(_Ours, metaclass=_IsVerified):
     Args:
         protocol: as for ``ssl.SSLContext``.
         trust: what to trust instead of the system.
+        network: whether the platform may fetch intermediates and revocation (Windows, macOS).
+        revocation: ``"platform"`` is what the platform does by itself; ``"soft"`` looks up whether
+            a certificate was revoked and accepts where nobody answers, ``"hard"`` refuses there.
+        timeout: for all that the platform fetches for one verdict, in seconds.
+        at_time: judge by that moment instead of now.
 
     Raises:
         OSError: the system's store is needed and cannot be read (``ssl.SSLError`` where it can, and
             holds no certificate); names the variable and the path, or the places searched.
+        ValueError: this platform cannot honour a policy (revocation on Linux, where OpenSSL decides
+            by the CRLs that are loaded; a timeout on macOS), or ``at_time`` has no time zone.
     """
 
     def __new__(
@@ -101,11 +110,16 @@ class SSLContext(_Ours, metaclass=_IsVerified):
         protocol: int | None = None,
         *args: Any,
         trust: TrustStore | None = None,
+        network: bool = True,
+        revocation: Revocation = "platform",
+        timeout: float = 3.0,
+        at_time: datetime.datetime | None = None,
         **kwargs: Any,
     ) -> SSLContext:
+        chosen = policy(network, revocation, timeout, at_time)
         self: SSLContext = super().__new__(cls, protocol, *args, **kwargs)
         wants_system = trust is not None or protocol != ssl.PROTOCOL_TLS_SERVER
-        _install(self, _checked(trust), must_have_store=wants_system)
+        _install(self, _checked(trust), chosen, must_have_store=wants_system)
         return self
 
 
@@ -143,11 +157,11 @@ def _is_server(context: Any) -> bool:
     return bool(_protocol.__get__(context) == _SERVER)
 
 
-def _beyond(indexes: list[Index], the_system: System | None) -> list[Index]:
+def _beyond(indexes: list[Index], the_system: System | Platform | None) -> list[Index]:
     """Return the anchors beyond the system and public bundles: those keep their side."""
     if the_system is None or not indexes:
         return indexes
-    listed = set(the_system.index.certificates())
+    listed = set(the_system.certificates())
     ders = []
     for index in indexes:
         bundle = _bundles.find(index)
@@ -162,6 +176,7 @@ def _beyond(indexes: list[Index], the_system: System | None) -> list[Index]:
 def _install(
     context: Any,
     trust: TrustStore | None,
+    chosen: Policy | None = None,
     *,
     keep: bool = False,
     must_have_store: bool = False,
@@ -175,6 +190,7 @@ def _install(
     Args:
         context: the context.
         trust: None is the system for client connections.
+        chosen: None is the policy that the context has, if any.
         keep: whether the context's own anchors stay.
         must_have_store: whether it is an error that the system's store cannot be read.
         derived: the class to give to the object.
@@ -185,7 +201,10 @@ def _install(
     before = vars(context).get("_fasttrust_held")
     if keep and before is not None:
         indexes += _beyond(before.indexes, the_system)
-    held = Held(indexes, the_system, listed=trust is not None or not _is_server(context))
+    if chosen is None:
+        chosen = Policy() if before is None else before.policy
+    listed = trust is not None or not _is_server(context)
+    held = Held(indexes, the_system, chosen, listed=listed)
     dropped: Index | None = None
     if keep and any(_ssl._SSLContext.cert_store_stats(context).values()):
         held.add(os.urandom(32))  # what stays may hold CRLs, which cannot be listed
@@ -198,17 +217,21 @@ def _install(
         context.__class__ = derived
     # A subclass, or the program on the object itself, may have chosen other classes.
     for attribute in ("sslsocket_class", "sslobject_class"):
-        chosen = getattr(context, attribute)
-        if not issubclass(chosen, Watched):
-            setattr(context, attribute, watched_class(chosen))
+        present = getattr(context, attribute)
+        if not issubclass(present, Watched):
+            setattr(context, attribute, watched_class(present))
     _native.context_attach(
         context,
         [index.handle for index in indexes],
         None if the_system is None else the_system.source,
+        ask_platform=the_system is not None and the_system.asks_platform,
         for_servers=trust is not None,
         keep=keep,
         dropped=None if dropped is None else dropped.handle,
+        policy=(chosen.revocation, chosen.network, chosen.timeout),
     )
+    if chosen.at_time is not None:
+        _native.context_set_time(context, chosen.at_time)
     held.digest = digest
 
 
@@ -246,7 +269,12 @@ def _rule(context: Any, trust: TrustStore | None, bundles: bool) -> None:
 
 
 def _adopt(
-    context: Any, trust: TrustStore | None, *, keep: bool = False, must_have_store: bool = False
+    context: Any,
+    trust: TrustStore | None,
+    chosen: Policy | None = None,
+    *,
+    keep: bool = False,
+    must_have_store: bool = False,
 ) -> None:
     """Give a context that is not of our making our class and our verifier, or leave it alone."""
     before = type(context)
@@ -254,7 +282,14 @@ def _adopt(
         derived = _verified_class(before)
         state = context.__dict__.copy()
         try:
-            _install(context, trust, keep=keep, must_have_store=must_have_store, derived=derived)
+            _install(
+                context,
+                trust,
+                chosen,
+                keep=keep,
+                must_have_store=must_have_store,
+                derived=derived,
+            )
         except BaseException:
             if type(context) is not before:
                 context.__class__ = before
@@ -300,6 +335,10 @@ def create_default_context(
     capath: str | os.PathLike[str] | None = None,
     cadata: str | Buffer | None = None,
     trust: TrustStore | None = None,
+    network: bool = True,
+    revocation: Revocation = "platform",
+    timeout: float = 3.0,
+    at_time: datetime.datetime | None = None,
 ) -> SSLContext:
     """Return a context with the defaults of the running Python's ``ssl.create_default_context()``.
 
@@ -313,13 +352,19 @@ def create_default_context(
         capath: a directory of certificates named by the hash of their subject.
         cadata: certificates as PEM (``str``) or DER (``bytes``).
         trust: what to trust, to which the three above are added.
+        network: as for ``SSLContext``, with the next three.
+        revocation: as there.
+        timeout: as there.
+        at_time: as there.
 
     Raises:
         OSError: a file cannot be read, the system's store included.
         ssl.SSLError: a file or the data hold no certificate, or a broken one.
         TypeError: the purpose is not one of ``ssl.Purpose``.
+        ValueError: this platform cannot honour a policy.
         RuntimeError: Python's own OpenSSL cannot be reached (``backend()`` says why).
     """
+    chosen = policy(network, revocation, timeout, at_time)
     # ssl knows its defaults, we do not repeat them. Naming any directory keeps it from parsing the
     # system's bundle; nothing of it reaches the fresh store that attaching installs.
     context = _default_context(purpose, capath=os.devnull)
@@ -329,7 +374,7 @@ def create_default_context(
     if named and trust is None:
         trust = TrustStore.none()
     wants_system = trust is not None or not _is_server(context)
-    _adopt(context, _checked(trust), must_have_store=wants_system)
+    _adopt(context, _checked(trust), chosen, must_have_store=wants_system)
     if named:
         held: Held = vars(context)["_fasttrust_held"]
         # Exactly the file, be it a public bundle; which, pushed later, would widen that.

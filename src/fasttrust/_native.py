@@ -18,12 +18,23 @@ from typing import Any, NamedTuple, NewType, TypeGuard
 # By name, so that freezers (PyInstaller, cx_Freeze) find what the extension needs at run time.
 import _cffi_backend  # noqa: F401
 
-from ._core import ffi, lib
+# Said twice, which is how mypy is told that the door's other leaf may have them.
+from ._core import ffi as ffi  # noqa: PLC0414
+from ._core import lib as lib  # noqa: PLC0414
 
 #: What the C core knows of one connection.
 Record = NewType("Record", object)
 
 STEP_UNASKED: int = lib.FT_STEP_UNASKED
+#: FT_REVOCATION_*, by the words that a program says.
+REVOCATION: dict[str, int] = {
+    word: getattr(lib, f"FT_REVOCATION_{word.upper()}") for word in ("platform", "soft", "hard")
+}
+
+#: The verifier of this build's platform: "openssl", "cryptoapi" or "sectrust".
+SYSTEM_NAME: str = ffi.string(lib.ft_system_name()).decode("ascii")
+#: Whether the system is a verifier that is asked, and not a list of anchors that OpenSSL is given.
+PLATFORM_DECIDES: bool = SYSTEM_NAME != "openssl"
 
 _opened = False
 # Reentrant, for a signal's handler or a finalizer may make a context too.
@@ -156,69 +167,10 @@ Index = NewType("Index", object)
 Source = NewType("Source", object)
 
 
-def index_from_pem(text: bytes) -> Index | None:
-    """Return the index of a text; None where its blocks are not all plainly certificates."""
-    err = ffi.new("ft_error *")
-    # from_buffer: the text is read in place, without the GIL.
-    index = lib.ft_index_from_pem(ffi.from_buffer(text), len(text), err)
-    return _index(index, err)
-
-
-def index_from_der(certificates: Sequence[bytes]) -> Index | None:
-    """Return the index of certificates in DER; None where one is not plainly a certificate."""
-    err = ffi.new("ft_error *")
-    lengths = ffi.new("size_t[]", [len(der) for der in certificates])
-    data = b"".join(certificates)
-    index = lib.ft_index_from_der(ffi.from_buffer(data), len(data), lengths, len(certificates), err)
-    return _index(index, err)
-
-
-def _index(index: Any, err: Any) -> Index | None:
-    if index == ffi.NULL and err.code == lib.FT_E_MALFORMED:
-        return None
-    check(index, err)
-    return Index(ffi.gc(index, lib.ft_index_free))
-
-
-def index_certificates(index: Index) -> list[bytes]:
-    """Return every anchor in DER."""
-    found = []
-    for place in range(lib.ft_index_len(index)):
-        der = lib.ft_index_der(index, place)
-        found.append(bytes(ffi.unpack(der.data, der.len)))
-    return found
-
-
-def index_len(index: Index) -> int:
-    """Return the number of anchors."""
-    return int(lib.ft_index_len(index))
-
-
-def index_name_hashes(index: Index) -> set[int]:
-    """Return the numbers that name the anchors' files in a hashed directory."""
-    open_library()
-    hashes = ffi.new("uint32_t[]", lib.ft_index_len(index))
-    lib.ft_index_name_hashes(index, hashes)
-    return set(hashes)
-
-
-def source_new(index: Index) -> Source:
-    """Return a source that begins with an index."""
-    err = ffi.new("ft_error *")
-    source = lib.ft_source_new(index, err)
-    check(source, err)
-    return Source(ffi.gc(source, lib.ft_source_free))
-
-
-def source_due(source: Source, now: int, period: int) -> bool:
-    """Tell one caller per period that the store is to be looked at again."""
-    return bool(lib.ft_source_due(source, now, period))
-
-
-def source_replace(source: Source, index: Index) -> None:
-    """Make an index the present one, under whatever uses the source."""
-    err = ffi.new("ft_error *")
-    check(lib.ft_source_replace(source, index, err), err)
+def _trust_system(system: Source | None, ask_platform: bool, for_servers: bool) -> dict[str, Any]:
+    handle = ffi.NULL if system is None else system
+    sides = {"for_clients": True, "for_servers": for_servers}
+    return {"system": handle, "ask_platform": ask_platform, **sides}
 
 
 def context_attach(
@@ -226,8 +178,10 @@ def context_attach(
     indexes: Sequence[Index],
     system: Source | None,
     *,
+    ask_platform: bool,
     for_servers: bool,
     keep: bool,
+    policy: tuple[int, bool, int],
     dropped: Index | None = None,
 ) -> None:
     """Give the context our verifier and a fresh store; see ``ft_context_attach``."""
@@ -239,10 +193,9 @@ def context_attach(
         {
             "indexes": array,
             "num_indexes": len(indexes),
-            "system": ffi.NULL if system is None else system,
-            "for_clients": True,
-            "for_servers": for_servers,
             "dropped": ffi.NULL if dropped is None else dropped,
+            "policy": policy,
+            **_trust_system(system, ask_platform, for_servers),
         },
     )
     check(lib.ft_context_attach(_context_id(context), trust, keep, err), err)
@@ -254,10 +207,23 @@ def context_add(context: object, index: Index) -> None:
     check(lib.ft_context_add(_context_id(context), index, err), err)
 
 
-def context_trust_system(context: object, system: Source) -> None:
-    """Make the system's anchors count on both sides of a connection."""
+def context_trust_system(context: object, system: Source | None, *, ask_platform: bool) -> None:
+    """Make the system count on both sides of a connection."""
     err = ffi.new("ft_error *")
-    check(lib.ft_context_trust_system(_context_id(context), system, True, True, err), err)
+    trust = ffi.new("ft_trust *", _trust_system(system, ask_platform, True))
+    check(lib.ft_context_trust_system(_context_id(context), trust, err), err)
+
+
+def context_own(context: object) -> None:
+    """Say that ``ssl``'s own loader puts something into the context's store."""
+    err = ffi.new("ft_error *")
+    check(lib.ft_context_own(_context_id(context), err), err)
+
+
+def context_set_time(context: object, at_time: int) -> None:
+    """Judge by that moment, in seconds since 1970, on connections made from now on."""
+    err = ffi.new("ft_error *")
+    check(lib.ft_context_set_time(_context_id(context), at_time, err), err)
 
 
 def context_attached(context: object) -> bool:

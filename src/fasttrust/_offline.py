@@ -15,6 +15,7 @@ from . import _native
 from ._certificate import Certificate, parsed, remember_parsed
 from ._connection import get_verified_chain
 from ._context import SSLContext, create_default_context
+from ._policy import seconds
 from ._trust import TrustStore
 
 #: One certificate in DER, one or more in PEM, or one that may have been parsed before.
@@ -75,7 +76,8 @@ def verify_chain(
     """
     is_server = _serves(purpose)
     _check_name(server_hostname, is_server)
-    _check_time(at_time)
+    if at_time is not None:
+        seconds(at_time)  # before anything is read or made
     if trust is None and is_server:
         raise ValueError(
             "client certificates need trust=: whom the system trusts to name servers has not said "
@@ -111,8 +113,7 @@ def verify_under(
     tls: Any = context.wrap_bio(
         ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=is_server, server_hostname=server_hostname
     )
-    seconds = None if at_time is None else _seconds(at_time)
-    _native.connection_verify(tls._sslobj, sent, seconds)
+    _native.connection_verify(tls._sslobj, sent, None if at_time is None else seconds(at_time))
     verdict = _native.record_verdict(tls._fasttrust_record)
     verified = get_verified_chain(tls) if verdict.code == 0 else ()
     if verified:
@@ -177,20 +178,6 @@ def _check_name(name: object, is_server: bool) -> None:
         raise ValueError("a client certificate is for no host: server_hostname must be None")
     if (b"\0" if isinstance(name, bytes) else "\0") in name:  # type: ignore[operator]
         raise ValueError(f"server_hostname has a null character: {name!r}")
-
-
-def _check_time(at_time: object) -> None:
-    if at_time is None:
-        return
-    if not isinstance(at_time, datetime.datetime):
-        raise TypeError(f"at_time is not a datetime: {type(at_time).__name__!r}")
-    if at_time.utcoffset() is None:
-        raise ValueError(f"at_time has no time zone: {at_time!r}")
-
-
-def _seconds(moment: datetime.datetime) -> int:
-    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-    return (moment - epoch) // datetime.timedelta(seconds=1)
 
 
 def _as_sent(chain: Given | Iterable[Given]) -> _native.Chain:

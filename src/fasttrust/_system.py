@@ -16,7 +16,7 @@ import threading
 import time
 from typing import NamedTuple
 
-from . import _anchors, _native
+from . import _anchors, _native, _native_anchors
 from ._anchors import Index
 
 #: How long the store is taken to be unchanged, in nanoseconds.
@@ -91,6 +91,22 @@ def _is_setuid() -> bool:
     return os.getuid() != os.geteuid() or os.getgid() != os.getegid()
 
 
+# conda sets both for every process; where the platform decides that is no wish of anybody's.
+_CONDAS = {
+    "SSL_CERT_FILE": "__CONDA_OPENSSL_CERT_FILE_SET",
+    "SSL_CERT_DIR": "__CONDA_OPENSSL_CERT_DIR_SET",
+}
+
+
+def _chosen(variable: str) -> str:
+    """Return what an environment variable says of the store; "" where it is as good as unset."""
+    if _is_setuid():
+        return ""
+    if _native.PLATFORM_DECIDES and os.environ.get(_CONDAS.get(variable, "")):
+        return ""
+    return os.environ.get(variable, "")
+
+
 def places() -> Places:
     """Return where the store is now: SSL_CERT_FILE and SSL_CERT_DIR, else the system's own places.
 
@@ -98,10 +114,8 @@ def places() -> Places:
     setuid programs.
     """
     file_variable, file, directory_variable, directory = _ssl.get_default_verify_paths()
-    chosen_file = chosen_directories = ""
-    if not _is_setuid():
-        chosen_file = os.environ.get(file_variable, "")
-        chosen_directories = os.environ.get(directory_variable, "")
+    chosen_file = _chosen(file_variable)
+    chosen_directories = _chosen(directory_variable)
     if chosen_file or chosen_directories:
         said = [f"{file_variable}={chosen_file}"] if chosen_file else []
         said += [f"{directory_variable}={chosen_directories}"] if chosen_directories else []
@@ -188,7 +202,7 @@ def _read_directories(directories: list[str], file: Index | None) -> list[bytes]
     names = [(directory, name) for directory in directories for name in _hashed_names(directory)]
     if not names:
         return []
-    known = set() if file is None else _native.index_name_hashes(file.handle)
+    known = set() if file is None else _native_anchors.index_name_hashes(file.handle)
     found: list[bytes] = []
     for directory, name in names:
         if int(name[:8], 16) in known:
@@ -215,6 +229,25 @@ class State(NamedTuple):
     problem: OSError | None
 
 
+class Platform:
+    """The system where it is asked for its verdict (Windows, macOS): nobody can list its anchors.
+
+    Attributes as those of ``System``.
+    """
+
+    source = None
+    problem = None
+    asks_platform = True
+    digest = b"the platform"
+
+    def certificates(self) -> list[bytes]:
+        """Return no anchor: a list would be a lie."""
+        return []
+
+    def refresh_if_due(self) -> None:
+        """Do nothing: the platform is always up to date."""
+
+
 class System:
     """The system's anchors under one environment, for every context that trusts the system.
 
@@ -223,11 +256,13 @@ class System:
         state: what the store holds at present.
     """
 
+    asks_platform = False
+
     def __init__(self) -> None:
         empty = _anchors.from_der([])
         if empty is None:
             raise ValueError("an empty list of certificates was refused")
-        self.source = _native.source_new(empty.handle)
+        self.source = _native_anchors.source_new(empty.handle)
         self.state = State(places(), None, empty, NoStoreError("the store has not been read"))
         self.refresh()
 
@@ -235,6 +270,15 @@ class System:
     def index(self) -> Index:
         """Return the anchors that count now."""
         return self.state.anchors
+
+    @property
+    def digest(self) -> bytes:
+        """Return what changes whenever the anchors do."""
+        return self.index.digest
+
+    def certificates(self) -> list[bytes]:
+        """Return the anchors that count now, in DER."""
+        return self.index.certificates()
 
     @property
     def problem(self) -> OSError | None:
@@ -264,13 +308,13 @@ class System:
                 return
             if index is not before.anchors:
                 # Before the state: no session is bound to roots that do not verify it yet.
-                _native.source_replace(self.source, index.handle)
+                _native_anchors.source_replace(self.source, index.handle)
                 _log.info("trusting %d roots of the system: %s", len(index), where.said)
             self.state = State(where, seen if where.is_settled() else None, index, None)
 
     def refresh_if_due(self) -> None:
         """Look at the store if nobody has for a while; costs a connection next to nothing."""
-        if _native.source_due(self.source, time.monotonic_ns(), PERIOD):
+        if _native_anchors.source_due(self.source, time.monotonic_ns(), PERIOD):
             self.refresh()
 
 
@@ -292,8 +336,13 @@ _systems: dict[object, System] = {}
 _MOST_SYSTEMS = 16
 
 
-def system() -> System:
+_PLATFORM = Platform()
+
+
+def system() -> System | Platform:
     """Return the system's store as the environment names it now, freshly looked at."""
+    if _native.PLATFORM_DECIDES and not any(map(_chosen, _CONDAS)):
+        return _PLATFORM
     environment = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     found = _systems.get(environment)
     if found is None:

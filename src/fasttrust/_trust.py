@@ -9,7 +9,7 @@ from typing import Any
 from . import _anchors
 from ._anchors import Index
 from ._certificate import Certificate
-from ._system import NoStoreError, System, system
+from ._system import NoStoreError, Platform, System, system
 
 
 class TrustStore:
@@ -18,7 +18,8 @@ class TrustStore:
     Made by the class methods and joined with ``|`` (after PEP 543). Sharing one between contexts
     costs nothing: it is read once, and an anchor is parsed only when a handshake needs it.
 
-    ``len()`` and iteration answer from what the store holds at that moment.
+    ``len()`` and iteration answer from what the store holds at that moment; with the system's on
+    Windows and macOS, which cannot be listed, they raise ``TypeError``.
     """
 
     __slots__ = ("_contexts", "_fallback", "_indexes", "_system")
@@ -121,7 +122,7 @@ class TrustStore:
             self._fallback or other._fallback,
         )
 
-    def _resolve(self) -> tuple[list[Index], System | None]:
+    def _resolve(self) -> tuple[list[Index], System | Platform | None]:
         """Return what to give a context now."""
         indexes = list(self._indexes)
         if not self._system:
@@ -133,10 +134,11 @@ class TrustStore:
         return indexes, the_system
 
     def _certificates(self) -> list[bytes]:
-        indexes, the_system = self._resolve()
-        if the_system is not None:
-            indexes.append(the_system.index)
-        return list(dict.fromkeys(der for index in indexes for der in index.certificates()))
+        stores, the_system = self._resolve()
+        if the_system is not None and the_system.asks_platform:
+            raise TypeError("what the system trusts cannot be listed here: it is asked")
+        listed = [*stores, the_system] if the_system is not None else stores
+        return list(dict.fromkeys(der for store in listed for der in store.certificates()))
 
     def __len__(self) -> int:
         return len(self._certificates())

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from . import _bundles, _native
 from ._anchors import Index, as_ssl_loads, index_of_data, index_of_file
 from ._connection import watch
-from ._system import System, system
+from ._policy import Policy
+from ._system import Platform, System, system
 
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
@@ -41,13 +42,22 @@ class Held:
         "for_servers",
         "indexes",
         "listed",
+        "policy",
         "system",
         "told",
     )
 
-    def __init__(self, indexes: list[Index], system: System | None, *, listed: bool) -> None:
+    def __init__(
+        self,
+        indexes: list[Index],
+        system: System | Platform | None,
+        policy: Policy,
+        *,
+        listed: bool,
+    ) -> None:
         self.indexes = indexes
         self.system = system
+        self.policy = policy
         self.exact = self.bundle_means_system = self.fixed = False
         #: Whether it was logged that a bundle is ignored.
         self.told = False
@@ -62,8 +72,8 @@ class Held:
 
     def certificates(self) -> list[bytes]:
         """Return the anchors of the indexes, the system's included, each once."""
-        indexes = [*self.indexes, *([self.system.index] if self.system and self.listed else [])]
-        return list(dict.fromkeys(der for index in indexes for der in index.certificates()))
+        listed = [*self.indexes, *([self.system] if self.system and self.listed else [])]
+        return list(dict.fromkeys(der for store in listed for der in store.certificates()))
 
     def problem(self, server_side: bool) -> OSError | None:
         """Return why nothing of the system is trusted on that side of a connection, if so."""
@@ -122,11 +132,11 @@ class Verified:
         system = b""
         if held.system is not None:
             held.system.refresh_if_due()
-            system = held.system.index.digest
+            system = held.system.digest
         context: Any = self
         policy = (
             f"{int(context.verify_mode)} {int(context.verify_flags)} {context.check_hostname} "
-            f"{host}"
+            f"{tuple(held.policy)} {host}"
         )
         return hashlib.sha256(held.digest + b"|" + system + b"|" + policy.encode()).digest()
 
@@ -159,6 +169,7 @@ class Verified:
         if data is not None:
             _push(self, data, None)
         if (file is None and data is None) or not (rest_file is rest_data is capath is None):
+            _native.context_own(self)
             _Base.load_verify_locations(self, rest_file, capath, rest_data)
             _held(self).add(os.urandom(32))  # nobody can tell what that was
         if file is not None:
@@ -216,7 +227,9 @@ def _trust_system(context: Any) -> None:
     held.system = system()
     held.listed = held.for_servers = True
     held.add(b"the system on both sides")
-    _native.context_trust_system(context, held.system.source)
+    _native.context_trust_system(
+        context, held.system.source, ask_platform=held.system.asks_platform
+    )
 
 
 def _push(context: Any, index: Index, path: str | None) -> None:

@@ -145,11 +145,47 @@ FT_OSSL_FUNCTIONS(CHECK_FUNCTION, CHECK_FUNCTION)
     NUMBER(FT_EX_INDEX_SSL, CRYPTO_EX_INDEX_SSL)                                                   \
     NUMBER(FT_EX_INDEX_SSL_CTX, CRYPTO_EX_INDEX_SSL_CTX)                                           \
     NUMBER(FT_EX_INDEX_X509_STORE, CRYPTO_EX_INDEX_X509_STORE)                                     \
+    NUMBER(FT_EX_INDEX_X509_STORE_CTX, CRYPTO_EX_INDEX_X509_STORE_CTX)                             \
+    NUMBER(FT_SSL_CTRL_ASK_STAPLE, SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE)                            \
+    NUMBER(FT_SSL_CTRL_GET_STAPLE, SSL_CTRL_GET_TLSEXT_STATUS_REQ_OCSP_RESP)                       \
+    NUMBER(FT_STAPLE_OCSP, TLSEXT_STATUSTYPE_ocsp)                                                 \
     NUMBER(FT_V_OK, X509_V_OK)                                                                     \
     NUMBER(FT_V_ERR_UNSPECIFIED, X509_V_ERR_UNSPECIFIED)                                           \
     NUMBER(FT_V_ERR_OUT_OF_MEM, X509_V_ERR_OUT_OF_MEM)                                             \
     NUMBER(FT_V_ERR_APPLICATION_VERIFICATION, X509_V_ERR_APPLICATION_VERIFICATION)                 \
+    NUMBER(FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT)               \
+    NUMBER(FT_V_ERR_UNABLE_TO_GET_CRL, X509_V_ERR_UNABLE_TO_GET_CRL)                               \
+    NUMBER(FT_V_ERR_CERT_SIGNATURE_FAILURE, X509_V_ERR_CERT_SIGNATURE_FAILURE)                     \
+    NUMBER(FT_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_NOT_YET_VALID)                             \
+    NUMBER(FT_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_HAS_EXPIRED)                                 \
+    NUMBER(FT_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)           \
+    NUMBER(FT_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN)               \
+    NUMBER(FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,                                             \
+           X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY)                                           \
+    NUMBER(FT_V_ERR_CERT_REVOKED, X509_V_ERR_CERT_REVOKED)                                         \
+    NUMBER(FT_V_ERR_PATH_LENGTH_EXCEEDED, X509_V_ERR_PATH_LENGTH_EXCEEDED)                         \
+    NUMBER(FT_V_ERR_INVALID_PURPOSE, X509_V_ERR_INVALID_PURPOSE)                                   \
+    NUMBER(FT_V_ERR_CERT_REJECTED, X509_V_ERR_CERT_REJECTED)                                       \
+    NUMBER(FT_V_ERR_UNHANDLED_CRITICAL_EXTENSION, X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION)         \
+    NUMBER(FT_V_ERR_INVALID_EXTENSION, X509_V_ERR_INVALID_EXTENSION)                               \
+    NUMBER(FT_V_ERR_INVALID_POLICY_EXTENSION, X509_V_ERR_INVALID_POLICY_EXTENSION)                 \
+    NUMBER(FT_V_ERR_NO_EXPLICIT_POLICY, X509_V_ERR_NO_EXPLICIT_POLICY)                             \
+    NUMBER(FT_V_ERR_PERMITTED_VIOLATION, X509_V_ERR_PERMITTED_VIOLATION)                           \
+    NUMBER(FT_V_ERR_EXCLUDED_VIOLATION, X509_V_ERR_EXCLUDED_VIOLATION)                             \
+    NUMBER(FT_V_ERR_SUBTREE_MINMAX, X509_V_ERR_SUBTREE_MINMAX)                                     \
+    NUMBER(FT_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE, X509_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE)           \
+    NUMBER(FT_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_HOSTNAME_MISMATCH)                               \
+    NUMBER(FT_V_ERR_IP_ADDRESS_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH)                           \
+    NUMBER(FT_V_ERR_EE_KEY_TOO_SMALL, X509_V_ERR_EE_KEY_TOO_SMALL)                                 \
+    NUMBER(FT_V_ERR_CA_KEY_TOO_SMALL, X509_V_ERR_CA_KEY_TOO_SMALL)                                 \
+    NUMBER(FT_V_ERR_CA_MD_TOO_WEAK, X509_V_ERR_CA_MD_TOO_WEAK)                                     \
+    NUMBER(FT_V_ERR_NO_VALID_SCTS, X509_V_ERR_NO_VALID_SCTS)                                       \
+    NUMBER(FT_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE)   \
     NUMBER(FT_V_FLAG_USE_CHECK_TIME, X509_V_FLAG_USE_CHECK_TIME)                                   \
+    NUMBER(FT_V_FLAG_CRL_CHECK, X509_V_FLAG_CRL_CHECK)                                             \
+    NUMBER(FT_V_FLAG_CRL_CHECK_ALL, X509_V_FLAG_CRL_CHECK_ALL)                                     \
+    NUMBER(FT_V_FLAG_X509_STRICT, X509_V_FLAG_X509_STRICT)                                         \
+    NUMBER(FT_V_FLAG_PARTIAL_CHAIN, X509_V_FLAG_PARTIAL_CHAIN)                                     \
     NUMBER(FT_V_FLAG_NO_CHECK_TIME, X509_V_FLAG_NO_CHECK_TIME)
 
 #define CHECK_NUMBER(ours, theirs)                                                                 \

@@ -189,7 +189,7 @@ static void misuse_is_named(void)
         err = (ft_error){0};
         CHECK(!ft_context_add(wrong, index, &err) && err.code == FT_E_MISUSE);
         err = (ft_error){0};
-        CHECK(!ft_context_trust_system(wrong, NULL, true, true, &err));
+        CHECK(!ft_context_trust_system(wrong, &(ft_trust){.for_clients = true}, &err));
         CHECK(err.code == FT_E_MISUSE);
     }
     CHECK(err.message[0] != '\0' && ERR_peek_error() == 0);

@@ -142,7 +142,8 @@ static bool change_with_fault(int number)
     ft_error err = {0};
 
     fault_arm(number);
-    bool ok = ft_context_trust_system((uintptr_t)pair.judge_context, pair.system, true, true, &err);
+    ft_trust both = {.system = pair.system, .for_clients = true, .for_servers = true};
+    bool ok = ft_context_trust_system((uintptr_t)pair.judge_context, &both, &err);
     bool failed = fault_disarm();
     CHECK(ERR_peek_error() == 0 && ok == (err.code == FT_OK));
     connect_pair(&pair, true);

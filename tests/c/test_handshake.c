@@ -155,14 +155,15 @@ static void trust_can_be_changed(void)
 
     for (int i = 0; i < 6; i++) {
         bool counts = i % 2 == 1;
-        CHECK(ft_context_trust_system((uintptr_t)pair.judge_context, pair.system, true, counts,
-                                      &err));
+        ft_trust trust = {.system = pair.system, .for_clients = true, .for_servers = counts};
+        CHECK(ft_context_trust_system((uintptr_t)pair.judge_context, &trust, &err));
         connect_pair(&pair, true);
         outcome end = lab_shake(pair.client, pair.server);
         CHECK(end.server_done == counts);
         disconnect_pair(&pair);
     }
-    CHECK(ft_context_trust_system((uintptr_t)pair.judge_context, NULL, true, true, &err));
+    ft_trust nobody = {.for_clients = true, .for_servers = true};
+    CHECK(ft_context_trust_system((uintptr_t)pair.judge_context, &nobody, &err));
     connect_pair(&pair, true);
     CHECK(!lab_shake(pair.client, pair.server).server_done);
     CHECK(err.code == FT_OK && ERR_peek_error() == 0);

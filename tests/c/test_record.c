@@ -193,7 +193,8 @@ static void one_context_serves_many_threads(void)
     lab_attach(shared_client, system, true, false);
     start(threads, shake_hands);
     for (int i = 0; i < 200; i++) {
-        CHECK(ft_context_trust_system((uintptr_t)shared_client, system, true, i % 2 == 0, &err));
+        ft_trust trust = {.system = system, .for_clients = true, .for_servers = i % 2 == 0};
+        CHECK(ft_context_trust_system((uintptr_t)shared_client, &trust, &err));
     }
     finish(threads);
     lab_context_free(shared_client);
