@@ -53,6 +53,14 @@ enum {
     FT_V_ERR_INVALID_CA = 79
 };
 
+/* ---- codes.c ----------------------------------------------------------------------------- */
+
+/*
+ * ft_code_of_os_status says what a number of macOS means. Never 0; 50 where nobody knows; 10 both
+ * for expired and for not yet valid; 20 for every way of not knowing an issuer.
+ */
+int32_t ft_code_of_os_status(int64_t status, bool host_is_address);
+
 /* ---- platform_<one>.c: the seam ---------------------------------------------------------- */
 
 /* ft_question is what the platform is asked about one peer. Everything is *borrowed*. */
@@ -96,5 +104,11 @@ FT_MUST_USE bool ft_system_verify(const ft_question *question, ft_answer *out_an
 /* ft_ders_copy copies certificates into one block: the list, then the bytes; *owned*, free().
  * NULL where memory runs out. */
 FT_MUST_USE ft_der *ft_ders_copy(const ft_der *ders, size_t num);
+
+/*
+ * ft_ders_unissued says which of 18, 19 and 20 OpenSSL calls what a peer sent where nobody known
+ * issued it: by the names alone, followed from the leaf. For a platform that does not tell.
+ */
+int32_t ft_ders_unissued(const ft_der *certs, size_t num);
 
 #endif

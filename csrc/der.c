@@ -80,7 +80,7 @@ static bool skip_optional(ft_span *rest, int tag)
     return rest->len == 0 || rest->data[0] != tag || take_tag(rest, tag, &content, NULL);
 }
 
-bool ft_der_subject(ft_span certificate, ft_span *out_subject)
+bool ft_der_names(ft_span certificate, ft_span *out_issuer, ft_span *out_subject)
 {
     ft_span rest = certificate;
     ft_span body;
@@ -97,12 +97,17 @@ bool ft_der_subject(ft_span certificate, ft_span *out_subject)
     return skip_optional(&tbs, TAG_VERSION) &&                    //
            take_tag(&tbs, TAG_INTEGER, &content, NULL) &&         // serialNumber
            take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&        // signature
-           take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&        // issuer
+           take_tag(&tbs, TAG_SEQUENCE, &content, out_issuer) &&  // issuer
            take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&        // validity
            take_tag(&tbs, TAG_SEQUENCE, &content, out_subject) && //
            take_tag(&tbs, TAG_SEQUENCE, &content, NULL) &&        // subjectPublicKeyInfo
            skip_optional(&tbs, TAG_ISSUER_ID) && skip_optional(&tbs, TAG_SUBJECT_ID) &&
            skip_optional(&tbs, TAG_EXTENSIONS) && tbs.len == 0;
+}
+
+bool ft_der_subject(ft_span certificate, ft_span *out_subject)
+{
+    return ft_der_names(certificate, NULL, out_subject);
 }
 
 static uint64_t mix(uint64_t hash, uint8_t byte)

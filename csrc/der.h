@@ -23,6 +23,9 @@ typedef struct ft_span {
  */
 FT_MUST_USE bool ft_der_subject(ft_span certificate, ft_span *out_subject);
 
+/* ft_der_names is ft_der_subject that finds the issuer too. */
+FT_MUST_USE bool ft_der_names(ft_span certificate, ft_span *out_issuer, ft_span *out_subject);
+
 /*
  * ft_der_name_key hashes a Name such that any two that OpenSSL's X509_NAME_cmp calls equal have
  * equal keys. False where the Name is not plain DER.
