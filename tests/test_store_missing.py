@@ -11,7 +11,7 @@ import fasttrust
 import peer
 import pki
 from fasttrust import TrustStore, _core, _native, _system
-from world import Pair, attached, check_python, leaf_of, machine_trusts, plain
+from world import Pair, attached, check_python, hashed_directory, leaf_of, machine_trusts, plain
 
 ROOT = pki.root("root")
 CLIENT, SERVER = ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER
@@ -119,3 +119,22 @@ def test_fork_while_another_thread_holds_a_lock(lock: str) -> None:
     """
     warning = "ignore:This process:DeprecationWarning"  # that is what is tested
     assert "7\n" == check_python(program, "-W", warning, timeout=40)
+
+
+def test_store_with_a_key_is_one(machine: Path) -> None:
+    """A certificate that is no authority, with its key before it, is a store, as for `ssl`."""
+    alone = pki.leaf("alone", None)
+    machine.write_text(alone.key_pem + alone.pem, "ascii")
+    client = attached(CLIENT)
+    assert ssl.create_default_context().cert_store_stats() == client.cert_store_stats()
+    Pair(client, peer.server_context(pki.Chain((alone,)))).shake()
+
+
+def test_store_in_a_directory_is_not_listed(machine: Path, tmp_path: Path) -> None:
+    """What the system has in a directory is trusted, and listed as little as by `ssl`."""
+    more = pki.root("more")
+    hashed_directory(tmp_path / "empty", more)
+    client = attached(CLIENT)
+    assert [ROOT.der] == client.get_ca_certs(True)
+    for root in (ROOT, more):
+        Pair(client, peer.server_context(leaf_of(root))).shake()

@@ -56,6 +56,10 @@ DIRECTORIES = (
 
 # The name of a certificate in a hashed directory (OpenSSL's c_rehash); CRLs have an r.
 _HASHED = re.compile(r"([0-9a-fA-F]{8})\.[0-9]+")
+# One certificate in a file that holds other things too.
+_CERTIFICATE = re.compile(
+    rb"-----BEGIN ((?:X509 )?CERTIFICATE)-----.*?-----END \1-----\r?\n?", re.DOTALL
+)
 
 
 class NoStoreError(FileNotFoundError):
@@ -170,14 +174,15 @@ def _as_ssl_reads(path: str) -> Index:
         raise ssl.SSLError(
             ssl.SSL_ERROR_SSL, "a system's store has to hold certificates alone, no other blocks"
         )
-    index = _anchors.from_der(scratch.get_ca_certs(True))
+    # A key, say, lies between them. The blocks themselves, as ssl lists those of authorities only.
+    index = _anchors.from_pem(b"".join(each.group() for each in _CERTIFICATE.finditer(content)))
     if index is None:
-        raise ssl.SSLError(ssl.SSL_ERROR_SSL, "the certificates are not in DER")
+        raise ssl.SSLError(ssl.SSL_ERROR_SSL, "the certificates cannot be told from the rest")
     return index
 
 
-def _read(where: Places) -> Index:
-    """Return the index of file and directories together.
+def _read(where: Places) -> tuple[Index, Index | None]:
+    """Return the index of file and directories together, and that of the file alone.
 
     Raises:
         OSError: nothing can be read; names variable and path, or the places searched.
@@ -186,7 +191,7 @@ def _read(where: Places) -> Index:
     index = None if where.file is None else _read_file(where.file, where.said)
     more = _read_directories(where.directories, index)
     if index is not None and not more:
-        return index
+        return index, index
     certificates = ([] if index is None else index.certificates()) + more
     both = _anchors.from_der(certificates) if certificates else None
     if both is None:
@@ -194,7 +199,7 @@ def _read(where: Places) -> Index:
             raise FileNotFoundError(f"no certificate found ({where.said})")
         searched = ", ".join((*FILES, *DIRECTORIES))
         raise NoStoreError(f"this machine has no store of trusted roots; searched: {searched}")
-    return both
+    return both, index
 
 
 def _read_directories(directories: list[str], file: Index | None) -> list[bytes]:
@@ -225,6 +230,8 @@ class State(NamedTuple):
     #: Of what was read; None where the next look must read again, whatever it finds.
     signature: object
     anchors: Index
+    #: Those that ``ssl`` would list: of a directory it knows none before it has used it.
+    of_file: Index | None
     #: Why nothing is trusted; None where all is well.
     problem: OSError | None
 
@@ -243,6 +250,8 @@ class Platform:
     def certificates(self) -> list[bytes]:
         """Return no anchor: a list would be a lie."""
         return []
+
+    listed = certificates
 
     def refresh_if_due(self) -> None:
         """Do nothing: the platform is always up to date."""
@@ -263,7 +272,8 @@ class System:
         if empty is None:
             raise ValueError("an empty list of certificates was refused")
         self.source = _native_anchors.source_new(empty.handle)
-        self.state = State(places(), None, empty, NoStoreError("the store has not been read"))
+        unread = NoStoreError("the store has not been read")
+        self.state = State(places(), None, empty, None, unread)
         self.refresh()
 
     @property
@@ -279,6 +289,10 @@ class System:
     def certificates(self) -> list[bytes]:
         """Return the anchors that count now, in DER."""
         return self.index.certificates()
+
+    def listed(self) -> list[bytes]:
+        """Return those of them, in DER, that ``ssl`` would list: the ones in the store's file."""
+        return [] if self.state.of_file is None else self.state.of_file.certificates()
 
     @property
     def problem(self) -> OSError | None:
@@ -296,7 +310,7 @@ class System:
             if seen == before.signature and not lost:
                 return
             try:
-                index = _read(where)
+                index, of_file = _read(where)
             except OSError as error:  # ssl.SSLError is one too
                 if lost:
                     self.state = before._replace(problem=error)
@@ -310,7 +324,7 @@ class System:
                 # Before the state: no session is bound to roots that do not verify it yet.
                 _native_anchors.source_replace(self.source, index.handle)
                 _log.info("trusting %d roots of the system: %s", len(index), where.said)
-            self.state = State(where, seen if where.is_settled() else None, index, None)
+            self.state = State(where, seen if where.is_settled() else None, index, of_file, None)
 
     def refresh_if_due(self) -> None:
         """Look at the store if nobody has for a while; costs a connection next to nothing."""

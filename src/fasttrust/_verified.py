@@ -71,9 +71,10 @@ class Held:
         self.digest = hashlib.sha256(self.digest + digest).digest()
 
     def certificates(self) -> list[bytes]:
-        """Return the anchors of the indexes, the system's included, each once."""
-        listed = [*self.indexes, *([self.system] if self.system and self.listed else [])]
-        return list(dict.fromkeys(der for store in listed for der in store.certificates()))
+        """Return the anchors that ``ssl`` would list, the system's included, each once."""
+        ders = [der for index in self.indexes for der in index.certificates()]
+        ders += self.system.listed() if self.system and self.listed else []
+        return list(dict.fromkeys(ders))
 
     def problem(self, server_side: bool) -> OSError | None:
         """Return why nothing of the system is trusted on that side of a connection, if so."""
@@ -192,8 +193,8 @@ class Verified:
     def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
         """Return the CA certificates that the context trusts, the system's included.
 
-        As ``ssl`` does, without those of a ``capath`` directory. Each as ``getpeercert()`` would
-        give it, or in DER.
+        As ``ssl`` does, without those of a directory, be it the system's. Each as
+        ``getpeercert()`` would give it, or in DER.
         """
         own: list[Any] = _Base.get_ca_certs(self, binary_form)
         beyond: list[Any] = self._fasttrust_beyond().get_ca_certs(binary_form)
