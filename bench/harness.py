@@ -249,7 +249,7 @@ def machine() -> dict[str, str]:
         "python": platform.python_version(),
         "openssl": ssl.OPENSSL_VERSION,
     }
-    for package in ("fasttrust", "truststore", "pyperf"):
+    for package in ("fasttrust", "truststore", "pyOpenSSL", "cryptography", "pyperf"):
         try:
             facts[package] = version(package)
         except PackageNotFoundError:

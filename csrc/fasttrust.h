@@ -278,10 +278,12 @@ void ft_chain_free(ft_chain *chain);
 
 /*
  * ft_connection_verify verifies a chain as if the peer of this connection, which belongs to a
- * context of ours, had sent it in a handshake. True where there is a verdict, whatever it is: that
- * and the chains are in the connection's record. `at_time` is seconds since 1970, NULL for now.
+ * context of ours, had sent it in a handshake. True where there is a verdict, whatever it is; the
+ * connection's record has it too. Only where it is 0 there is a verified chain, *owned*,
+ * ft_chain_free. `at_time` is seconds since 1970, NULL for now.
  */
-FT_MUST_USE bool ft_connection_verify(uintptr_t connection, const ft_chain *chain,
+FT_MUST_USE bool ft_connection_verify(uintptr_t connection, ft_verdict *out_verdict,
+                                      ft_chain **out_verified, const ft_chain *chain,
                                       const int64_t *at_time, ft_error *err);
 
 /* ft_code_text returns OpenSSL's own words for a code of a verdict; *borrowed*, for ever. */

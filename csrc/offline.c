@@ -77,7 +77,9 @@ static bool set_time(SSL *ssl, const int64_t *at_time, ft_error *err)
     return true;
 }
 
-static bool verify(SSL *ssl, const ft_chain *chain, ft_error *err)
+/* Asks, and reads the answer in the connection's record. */
+static bool verify(SSL *ssl, ft_verdict *out_verdict, ft_chain **out_verified,
+                   const ft_chain *chain, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     X509_STORE_CTX *question = ossl->X509_STORE_CTX_new(); // owned
@@ -97,7 +99,10 @@ static bool verify(SSL *ssl, const ft_chain *chain, ft_error *err)
     ok = ft_record_captures(record) != before;
     if (!ok) {
         ft_error_set(err, FT_E_MEMORY, "malloc", "out of memory");
+        goto cleanup;
     }
+    ft_record_verdict(record, out_verdict);
+    *out_verified = out_verdict->code == FT_V_OK ? ft_record_chain(record, true) : NULL;
 
 cleanup:
     ossl->X509_STORE_CTX_free(question);
@@ -105,8 +110,8 @@ cleanup:
     return ok;
 }
 
-bool ft_connection_verify(uintptr_t connection, const ft_chain *chain, const int64_t *at_time,
-                          ft_error *err)
+bool ft_connection_verify(uintptr_t connection, ft_verdict *out_verdict, ft_chain **out_verified,
+                          const ft_chain *chain, const int64_t *at_time, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
     SSL *ssl = ft_pyssl_connection(connection, err);
@@ -119,7 +124,7 @@ bool ft_connection_verify(uintptr_t connection, const ft_chain *chain, const int
         return false;
     }
     (void)ossl->ERR_set_mark();
-    bool ok = set_time(ssl, at_time, err) && verify(ssl, chain, err);
+    bool ok = set_time(ssl, at_time, err) && verify(ssl, out_verdict, out_verified, chain, err);
     (void)ossl->ERR_pop_to_mark();
     return ok;
 }

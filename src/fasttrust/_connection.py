@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import ssl
 import weakref
 from collections.abc import Callable
@@ -76,9 +75,7 @@ class Watched:
         context = getattr(self, "context", None)
         return _native.is_context(context) and _native.context_attached(context)
 
-    def _explained(
-        self, error: ssl.SSLCertVerificationError, at_time: datetime.datetime | None = None
-    ) -> VerificationError | None:
+    def _explained(self, error: ssl.SSLCertVerificationError) -> VerificationError | None:
         """Return the refusal with what we know of it; None where it is not one of ours."""
         record = self._fasttrust_record
         if record is None:  # gevent tells no owner
@@ -89,21 +86,47 @@ class Watched:
         verdict = _native.record_verdict(record)
         if verdict.code != getattr(error, "verify_code", None):
             return None
-        chain = get_unverified_chain(self)
-        host = getattr(self, "server_hostname", None)
-        say = hint(error.verify_code, verdict.depth, chain, host, at_time)
         held = getattr(getattr(self, "context", None), "_fasttrust_held", None)
-        problem = held and held.problem(bool(getattr(self, "server_side", False)))
-        if problem:
-            say = without_store(error.verify_code, problem) or say
-        return verification_error(
+        return explain(
             error,
-            depth=verdict.depth,
-            chain=chain,
-            native_code=verdict.native_code,
-            native_message=verdict.native_message,
-            hint=say,
+            verdict,
+            get_unverified_chain(self),
+            host=getattr(self, "server_hostname", None),
+            problem=held and held.problem(bool(getattr(self, "server_side", False))),
+            at_time=held and held.policy.at_time,
         )
+
+
+def explain(
+    error: ssl.SSLCertVerificationError,
+    verdict: _native.Verdict,
+    chain: tuple[Certificate, ...],
+    *,
+    host: str | None,
+    problem: OSError | None,
+    at_time: int | None,
+) -> VerificationError:
+    """Return ``ssl``'s refusal with what we know of it.
+
+    Args:
+        error: what ``ssl`` raises.
+        verdict: the same by our record.
+        chain: what the peer sent.
+        host: the name that was asked for, if any.
+        problem: why nothing of the system's store is trusted, if so.
+        at_time: the moment it was judged by, in seconds since 1970; None is now.
+    """
+    say = hint(error.verify_code, verdict.depth, chain, host, at_time)
+    if problem:
+        say = without_store(error.verify_code, problem) or say
+    return verification_error(
+        error,
+        depth=verdict.depth,
+        chain=chain,
+        native_code=verdict.native_code,
+        native_message=verdict.native_message,
+        hint=say,
+    )
 
 
 def watch(sslobj: object, owner: object, digest: bytes) -> None:

@@ -37,7 +37,7 @@ def hint(
     depth: int | None,
     chain: Sequence[Certificate],
     host: str | None,
-    at_time: datetime.datetime | None = None,
+    at_time: int | None = None,
 ) -> str:
     """Return what to do about a refusal, "" where there is nothing useful to say.
 
@@ -46,7 +46,7 @@ def hint(
         depth: the certificate at fault, 0 is the leaf.
         chain: what the peer sent.
         host: the name that was asked for, if any.
-        at_time: the moment it was judged by; None is now.
+        at_time: the moment it was judged by, in seconds since 1970; None is now.
     """
     try:
         infos = [certificate.get_info() for certificate in chain]
@@ -128,11 +128,14 @@ def _dates(
     infos: list[PeerCert],
     depth: int,
     host: str | None,
-    at_time: datetime.datetime | None = None,
+    at_time: int | None = None,
 ) -> str:
     utc = datetime.timezone.utc
-    now = datetime.datetime.now(utc) if at_time is None else at_time.astimezone(utc)
-    clock = "this machine's clock says" if at_time is None else "it was to be judged at"
+    now = datetime.datetime.now(utc)
+    clock = "this machine's clock says"
+    if at_time is not None:
+        now = datetime.datetime.fromtimestamp(at_time, utc)
+        clock = "it was to be judged at"
     clock += f" {now:%Y-%m-%d %H:%M} UTC"
     for info in infos:
         begins = ssl.cert_time_to_seconds(info["notBefore"])

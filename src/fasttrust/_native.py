@@ -249,6 +249,10 @@ def record_verdict(record: Record) -> Verdict:
     """Return the latest verdict on the connection."""
     verdict = ffi.new("ft_verdict *")
     lib.ft_record_verdict(record, verdict)
+    return _verdict(verdict)
+
+
+def _verdict(verdict: Any) -> Verdict:
     message = ffi.string(verdict.native_message).decode("utf-8", "replace")
     return Verdict(
         verdict.step,
@@ -345,11 +349,22 @@ def chain_make(parts: Sequence[bytes | tuple[Chain, int]]) -> Chain:
     return Chain(chain)
 
 
-def connection_verify(connection: object, chain: Chain, at_time: int | None) -> None:
-    """Verify a chain as if the peer of a connection had sent it; the verdict is in its record."""
+def connection_verify(
+    connection: object, chain: Chain, at_time: int | None
+) -> tuple[Verdict, Chain | None]:
+    """Verify a chain as if the peer of a connection had sent it: the verdict, the verified chain.
+
+    The time is in seconds since 1970, None for now. There is a chain only where the code is 0.
+    """
     err = _new(_ERROR)
+    verdict = _new("ft_verdict *")
+    verified = _new("ft_chain **")
     time = ffi.NULL if at_time is None else _new("int64_t *", at_time)
-    check(lib.ft_connection_verify(_connection_id(connection), chain._handle, time, err), err)
+    ok = lib.ft_connection_verify(
+        _connection_id(connection), verdict, verified, chain._handle, time, err
+    )
+    check(ok, err)
+    return _verdict(verdict), Chain(verified[0]) if verified[0] else None
 
 
 def code_text(code: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ssl
 import base64
 import binascii
 import datetime
@@ -12,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import _native
-from ._certificate import Certificate, parsed, remember_parsed
-from ._connection import get_verified_chain
+from ._certificate import Certificate, certificates, parsed, remember_parsed
+from ._connection import explain
 from ._context import SSLContext, create_default_context
 from ._policy import seconds
 from ._trust import TrustStore
@@ -31,6 +32,7 @@ _HOSTNAME_MISMATCH = 62
 _IP_ADDRESS_MISMATCH = 64
 
 _SYSTEM = TrustStore.system()
+_wrap_bio: Any = vars(_ssl._SSLContext)["_wrap_bio"]
 
 _BEGIN = b"-----BEGIN "
 _BLOCK = re.compile(rb"-----BEGIN ([^-\r\n]+)-----(.*?)-----END \1-----", re.DOTALL)
@@ -109,17 +111,25 @@ def verify_under(
     Raises:
         VerificationError: the peer would have been refused, or would not have been verified.
     """
-    # ssl prepares the connection: the name or address, IDNA, the context's settings.
-    tls: Any = context.wrap_bio(
-        ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=is_server, server_hostname=server_hostname
+    held = context._fasttrust_held
+    if held.system is not None:
+        held.system.refresh_if_due()
+    # ssl prepares the connection: the name or address, the context's settings. Past our own
+    # methods, which would bind sessions that there will be none of.
+    host = context._encode_hostname(server_hostname)
+    connection = _wrap_bio(context, ssl.MemoryBIO(), ssl.MemoryBIO(), is_server, host)
+    when = None if at_time is None else seconds(at_time)
+    verdict, verified = _native.connection_verify(connection, sent, when)
+    if verified is not None:
+        return certificates(verified)
+    raise explain(
+        _as_ssl_refuses(verdict.code or _UNSPECIFIED, host),
+        verdict,
+        certificates(sent),
+        host=host,
+        problem=held.problem(is_server),
+        at_time=when,
     )
-    _native.connection_verify(tls._sslobj, sent, None if at_time is None else seconds(at_time))
-    verdict = _native.record_verdict(tls._fasttrust_record)
-    verified = get_verified_chain(tls) if verdict.code == 0 else ()
-    if verified:
-        return verified
-    refusal = _as_ssl_refuses(verdict.code or _UNSPECIFIED, tls.server_hostname)
-    raise tls._explained(refusal, at_time) or refusal
 
 
 def _as_ssl_refuses(code: int, host: str | None) -> ssl.SSLCertVerificationError:
