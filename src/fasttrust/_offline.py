@@ -78,8 +78,7 @@ def verify_chain(
     """
     is_server = _serves(purpose)
     _check_name(server_hostname, is_server)
-    if at_time is not None:
-        seconds(at_time)  # before anything is read or made
+    when = None if at_time is None else seconds(at_time)
     if trust is None and is_server:
         raise ValueError(
             "client certificates need trust=: whom the system trusts to name servers has not said "
@@ -94,7 +93,7 @@ def verify_chain(
     sent = _as_sent(chain)
     context = _private_context(_SYSTEM if trust is None else trust, purpose)
     return verify_under(
-        context, sent, server_hostname=server_hostname, is_server=is_server, at_time=at_time
+        context, sent, server_hostname=server_hostname, is_server=is_server, at_time=when
     )
 
 
@@ -104,7 +103,7 @@ def verify_under(
     *,
     server_hostname: str | bytes | None,
     is_server: bool,
-    at_time: datetime.datetime | None = None,
+    at_time: int | None = None,
 ) -> tuple[Certificate, ...]:
     """Return the verified chain of what a peer would have sent to a connection of the context.
 
@@ -118,8 +117,7 @@ def verify_under(
     # methods, which would bind sessions that there will be none of.
     host = context._encode_hostname(server_hostname)
     connection = _wrap_bio(context, ssl.MemoryBIO(), ssl.MemoryBIO(), is_server, host)
-    when = None if at_time is None else seconds(at_time)
-    verdict, verified = _native.connection_verify(connection, sent, when)
+    verdict, verified = _native.connection_verify(connection, sent, at_time)
     if verified is not None:
         return certificates(verified)
     raise explain(
@@ -128,7 +126,7 @@ def verify_under(
         certificates(sent),
         host=host,
         problem=held.problem(is_server),
-        at_time=when,
+        at_time=at_time,
     )
 
 
