@@ -111,4 +111,23 @@ FT_MUST_USE ft_der *ft_ders_copy(const ft_der *ders, size_t num);
  */
 int32_t ft_ders_unissued(const ft_der *certs, size_t num);
 
+/* ---- library_<one>.c: what the loader knows ---------------------------------------------- */
+
+/* Whether the library is the one that was looked for. */
+typedef bool (*ft_library_try_fn)(const void *library, void *arg);
+
+/*
+ * ft_library_each offers the loaded libraries that may be the OpenSSL of _ssl, the likeliest first,
+ * until one is taken; returns whether one was. `ssl_path` is UTF-8, or the system's own bytes; NULL
+ * where _ssl is built in. A library is valid inside `take` only.
+ */
+FT_MUST_USE bool ft_library_each(const char *ssl_path, ft_library_try_fn take, void *arg);
+
+/* ft_library_find returns a function's address, NULL where the library has none of that name. */
+void *ft_library_find(const void *library, const char *name);
+
+/* ft_memory_read copies memory that may not be there; false where it is not, and then no crash.
+ * Leaves errno, or Windows' last error, as it was. */
+FT_MUST_USE bool ft_memory_read(uintptr_t address, void *out_bytes, size_t num_bytes);
+
 #endif

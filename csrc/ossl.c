@@ -4,18 +4,10 @@
  * only a table that pyssl.c has proved on live objects is ever published.
  */
 
-#define _GNU_SOURCE
-
 #include "ossl.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* Objects that dl_iterate_phdr names; a process with more has its later ones left out. */
-enum { MAX_OBJECTS = 512 };
 
 static struct ft_ossl table;
 static void *volatile published; // const struct ft_ossl *, NULL until proved
@@ -30,20 +22,20 @@ const char *ft_openssl_version(void)
     return ft_ossl()->OpenSSL_version(0);
 }
 
-/* ISO C has no conversion from object to function pointers; POSIX promises that it works. */
-static bool resolve(void *library, const char *name, void *out_function)
+/* ISO C has no conversion from object to function pointers; every system of ours has. */
+static bool resolve(const void *library, const char *name, void *out_function)
 {
-    void *symbol = dlsym(library, name);
+    void *symbol = ft_library_find(library, name);
 
     memcpy(out_function, &symbol, sizeof symbol);
     return symbol != NULL;
 }
 
-static bool fill(struct ft_ossl *ossl, void *library, ft_error *err)
+static bool fill(struct ft_ossl *ossl, const void *library, ft_error *err)
 {
 #define FT_REQUIRED(result, name, arguments)                                                       \
     if (!resolve(library, #name, &ossl->name)) {                                                   \
-        ft_error_set(err, FT_E_UNAVAILABLE, "dlsym", "the symbol %s cannot be reached", #name);    \
+        ft_error_set(err, FT_E_UNAVAILABLE, NULL, "the symbol %s cannot be reached", #name);       \
         return false;                                                                              \
     }
 #define FT_OPTIONAL(result, name, arguments) (void)resolve(library, #name, &ossl->name);
@@ -54,11 +46,11 @@ static bool fill(struct ft_ossl *ossl, void *library, ft_error *err)
         ossl->SSL_get1_peer_certificate = ossl->SSL_get_peer_certificate; // its name in 1.1.1
     }
     if (ossl->SSL_get1_peer_certificate == NULL) {
-        ft_error_set(err, FT_E_UNAVAILABLE, "dlsym", "no way to ask for the peer's certificate");
+        ft_error_set(err, FT_E_UNAVAILABLE, NULL, "no way to ask for the peer's certificate");
         return false;
     }
     if (ossl->X509_NAME_hash_ex == NULL && ossl->X509_NAME_hash == NULL) {
-        ft_error_set(err, FT_E_UNAVAILABLE, "dlsym", "no way to hash a name");
+        ft_error_set(err, FT_E_UNAVAILABLE, NULL, "no way to hash a name");
         return false;
     }
     return true;
@@ -84,7 +76,7 @@ static bool reserve_indexes(struct ft_ossl *ossl, ft_error *err)
     return true;
 }
 
-static bool try_library(void *library, const ft_specimen *specimen, ft_error *err)
+static bool try_library(const void *library, const ft_specimen *specimen, ft_error *err)
 {
     struct ft_ossl candidate = {0};
 
@@ -98,60 +90,34 @@ static bool try_library(void *library, const ft_specimen *specimen, ft_error *er
     return true;
 }
 
-struct objects {
-    char *paths[MAX_OBJECTS];
-    size_t num;
-};
+/* A search for the one library, and the reason that counts where there is none: the first. */
+typedef struct search {
+    const ft_specimen *specimen;
+    ft_error first;
+} search;
 
-/* Only names here: the loader's lock is held, and dlopen belongs after it. */
-static int collect(struct dl_phdr_info *info, size_t size, void *data)
+static bool try_one(const void *library, void *arg)
 {
-    struct objects *objects = data;
+    search *mine = arg;
+    ft_error err = {0};
+    bool ok = try_library(library, mine->specimen, &err);
 
-    (void)size;
-    if (objects->num < MAX_OBJECTS && info->dlpi_name != NULL && info->dlpi_name[0] != '\0') {
-        objects->paths[objects->num] = strdup(info->dlpi_name);
-        objects->num += objects->paths[objects->num] != NULL;
-    }
-    return 0;
-}
-
-/* The last resort: whichever loaded object has OpenSSL's functions and passes the proof. */
-static bool try_loaded_objects(const ft_specimen *specimen, ft_error *err)
-{
-    bool ok = false;
-    struct objects objects = {{NULL}, 0};
-
-    (void)dl_iterate_phdr(collect, &objects);
-    for (size_t i = 0; i < objects.num && !ok; i++) {
-        void *library = dlopen(objects.paths[i], RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
-
-        if (library == NULL || dlsym(library, "TLS_client_method") == NULL) {
-            continue;
-        }
-        ft_error ignored = {0};
-        ok = try_library(library, specimen, &ignored);
-    }
-    if (!ok) {
-        ft_error_set(err, FT_E_UNAVAILABLE, NULL, "no loaded library is the one that _ssl uses");
-    }
-    for (size_t i = 0; i < objects.num; i++) {
-        free(objects.paths[i]);
+    if (!ok && mine->first.code == FT_OK) {
+        mine->first = err;
     }
     return ok;
 }
 
 static bool open_any(const char *ssl_path, const ft_specimen *specimen, ft_error *err)
 {
-    // A handle to _ssl answers with what _ssl itself is linked to, unless another libssl was made
-    // global before it; then the proof says no, and the global scope is asked.
-    void *library =
-        ssl_path == NULL ? NULL : dlopen(ssl_path, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
-    ft_error ignored = {0};
+    search mine = {.specimen = specimen};
 
-    return (library != NULL && try_library(library, specimen, err)) ||
-           try_library(dlopen(NULL, RTLD_LAZY), specimen, library == NULL ? err : &ignored) ||
-           try_loaded_objects(specimen, err);
+    if (ft_library_each(ssl_path, try_one, &mine)) {
+        return true;
+    }
+    ft_error_set(&mine.first, FT_E_UNAVAILABLE, NULL, "no loaded library is the one of _ssl");
+    *err = mine.first;
+    return false;
 }
 
 bool ft_open(const char *ssl_path, const ft_specimen *specimen, ft_error *err)

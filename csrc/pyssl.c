@@ -7,37 +7,10 @@
 
 #include "ossl.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Words of a struct of OpenSSL that are looked at: `method` is among the first four in each. */
 enum { NUM_WORDS = 16 };
-
-/* Copies memory that may not be there: write(2) answers EFAULT where a read would be a crash. */
-static bool read_memory(uintptr_t address, void *out_bytes, size_t num_bytes)
-{
-    bool ok = false;
-    int ends[2] = {-1, -1};
-    int before = errno; // EFAULT is an answer here, and elsewhere would pass for a socket's error
-
-    if (address == 0 || pipe(ends) != 0) {
-        errno = before;
-        return false;
-    }
-    // NOLINTNEXTLINE: the address is a number until the kernel has looked at it
-    if (write(ends[1], (const void *)address, num_bytes) != (ssize_t)num_bytes) {
-        goto cleanup;
-    }
-    ok = read(ends[0], out_bytes, num_bytes) == (ssize_t)num_bytes;
-
-cleanup:
-    (void)close(ends[0]);
-    (void)close(ends[1]);
-    errno = before;
-    return ok;
-}
 
 /* Finds the struct behind a field, and the method pointer among its words [first, last]. */
 static bool looks_like(const struct ft_ossl *ossl, uintptr_t field, size_t first, size_t last,
@@ -46,8 +19,8 @@ static bool looks_like(const struct ft_ossl *ossl, uintptr_t field, size_t first
     uintptr_t words[NUM_WORDS] = {0};
     uintptr_t method = (uintptr_t)ossl->TLS_client_method();
 
-    if (!read_memory(field, out_struct, sizeof *out_struct) ||
-        !read_memory(*out_struct, words, sizeof words)) {
+    if (!ft_memory_read(field, out_struct, sizeof *out_struct) ||
+        !ft_memory_read(*out_struct, words, sizeof words)) {
         return false;
     }
     for (size_t i = first; i <= last; i++) {

@@ -129,9 +129,9 @@ char *__wrap_strdup(const char *text)
     }
 FAULTY_FUNCTIONS(DEFINE_FAULTY)
 
-void *fault_find(void *library, const char *name)
+void *fault_find(const void *library, const char *name)
 {
-    void *symbol = dlsym(library, name);
+    void *symbol = ft_library_find(library, name);
 
     if (hidden != NULL && strcmp(hidden, name) == 0) {
         return NULL;

@@ -1,18 +1,16 @@
 /*
  * Whatever fails, nobody is trusted who should not be, nothing leaks (the address sanitizer's last
  * word), nothing stays on the error queue, and a failure is told. ossl.c is part of this unit, so
- * that its table can be forgotten and its dlsym be ours.
+ * that its table can be forgotten and its finder be ours.
  */
 
 #define _GNU_SOURCE
 
 #include "faults.h"
 
-#include <dlfcn.h>
-
-#define dlsym fault_find
+#define ft_library_find fault_find
 #include "../../csrc/ossl.c"
-#undef dlsym
+#undef ft_library_find
 
 bool fault_reopen(const ft_specimen *specimen, ft_error *err)
 {

@@ -8,12 +8,11 @@
 
 #include "faults.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
-#define dlsym fault_find
+#define ft_library_find fault_find
 #include "../../csrc/ossl.c"
-#undef dlsym
+#undef ft_library_find
 
 enum { NUM_COPIES = 70 }; // more than an index has room for at first
 
