@@ -35,7 +35,7 @@ def _after_fork() -> None:
     _attaching = threading.RLock()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+_native.after_fork(_after_fork)
 
 # Ours may be put in its place.
 _default_context = ssl.create_default_context

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -59,7 +58,7 @@ def _after_fork() -> None:
     _changing = threading.RLock()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+_native.after_fork(_after_fork)
 
 
 class Injection:

@@ -41,13 +41,19 @@ _opened = False
 _open_lock = threading.RLock()
 
 
+def after_fork(renew: Callable[[], None]) -> None:
+    """Have every forked child call the function; on Windows nothing forks."""
+    if sys.platform != "win32":
+        os.register_at_fork(after_in_child=renew)
+
+
 def _after_fork() -> None:
     # Another thread of the parent may have held it, and is not there to let it go.
     global _open_lock  # noqa: PLW0603
     _open_lock = threading.RLock()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)
 
 
 class UnavailableError(RuntimeError):
@@ -121,7 +127,7 @@ def open_library() -> None:
         context, connection, specimen = _specimen()
         path = getattr(_ssl, "__file__", None)
         err = ffi.new("ft_error *")
-        argument = ffi.NULL if path is None else path.encode(sys.getfilesystemencoding())
+        argument = ffi.NULL if path is None else os.fsencode(path)
         ok = lib.ft_open(argument, specimen, err)
         if not ok:
             # A wrong libcrypto cannot clear what the probe left on the right one's error queue.

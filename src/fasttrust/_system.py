@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import ssl
+import sys
 import threading
 import time
 from typing import NamedTuple
@@ -92,6 +93,8 @@ def _signature(path: str) -> _anchors.Signature | None:
 
 
 def _is_setuid() -> bool:
+    if sys.platform == "win32":
+        return False  # there is no such thing
     return os.getuid() != os.geteuid() or os.getgid() != os.getegid()
 
 
@@ -342,7 +345,7 @@ def _after_fork() -> None:
     _refreshing = threading.RLock()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+_native.after_fork(_after_fork)
 
 
 # Keyed by the environment. No lock: see _anchors.
