@@ -61,6 +61,19 @@ enum {
  */
 int32_t ft_code_of_os_status(int64_t status, bool host_is_address);
 
+/* ft_reason is one of Windows' numbers in OpenSSL's language. */
+typedef struct ft_reason {
+    uint32_t number;  // the one that decided
+    int32_t code;     // 0 only where there is no number; 50 where nobody knows it
+    const char *name; // as Windows calls it, "" where nobody knows it
+} ft_reason;
+
+/* ft_reason_of_trust_status returns the gravest bit of dwErrorStatus in a CERT_TRUST_STATUS. */
+ft_reason ft_reason_of_trust_status(uint32_t status);
+
+/* ft_reason_of_hresult returns what dwError in a CERT_CHAIN_POLICY_STATUS means. */
+ft_reason ft_reason_of_hresult(uint32_t result);
+
 /* ---- platform_<one>.c: the seam ---------------------------------------------------------- */
 
 /* ft_question is what the platform is asked about one peer. Everything is *borrowed*. */
