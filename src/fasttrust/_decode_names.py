@@ -99,10 +99,10 @@ def read_attributes(rdn: Reader) -> list[tuple[bytes, int, bytes]]:
 
 def _show_attribute(oid: bytes, tag: int, content: bytes) -> Attribute:
     if tag in _CODECS:
-        return _show_oid(oid), _text(tag, content)
+        return show_oid(oid), _text(tag, content)
     if tag == _der.BIT_STRING:
-        return _show_oid(oid), _bits(content)
-    raise ValueError(f"The certificate has a name whose {_show_oid(oid)} is not text.")
+        return show_oid(oid), _bits(content)
+    raise ValueError(f"The certificate has a name whose {show_oid(oid)} is not text.")
 
 
 def _text(tag: int, content: bytes) -> str:
@@ -120,7 +120,8 @@ def _bits(content: bytes) -> bytes | None:
     return bits[:-1] + bytes([bits[-1] >> unused << unused]) if bits else None
 
 
-def _show_oid(oid: bytes) -> str:
+def show_oid(oid: bytes) -> str:
+    """Return OpenSSL's long name of an object identifier, which is DER's content; else dotted."""
     # The limit also bounds the conversion of one huge arc to decimal, which is quadratic.
     if len(oid) > _LONGEST_OID:
         raise ValueError(f"The certificate has an object identifier of {len(oid)} bytes.")
@@ -198,7 +199,7 @@ def show_general_name(tag: int, value: Reader) -> tuple[str, str | Name]:
     if tag == _DIR_NAME:
         return "DirName", show_name(value)
     if tag == _REGISTERED_ID:
-        text = _show_oid(value.rest())
+        text = show_oid(value.rest())
         return "Registered ID", text if len(text) < 2048 else "<INVALID>"
     if tag == _OTHER_NAME:
         return "othername", _show_other_name(*_other_name(value))
