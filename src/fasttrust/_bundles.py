@@ -122,6 +122,19 @@ def in_store(context: _ssl._SSLContext) -> Index | None:
     return None if found is None else _anchors.from_der(sorted(found[1]))
 
 
+def published_in(der: bytes) -> str:
+    """Return the newest published bundle that holds a certificate, "" where none ever did."""
+    from ._public_bundles import BUNDLES, CERTIFICATES
+
+    fingerprint = hashlib.sha256(der).digest()[:_FINGERPRINT_LEN].hex()
+    published = CERTIFICATES.split()
+    if fingerprint not in published:
+        return ""
+    place = published.index(fingerprint)
+    _, name = max((date, name) for date, name, held in BUNDLES if held >> place & 1)
+    return name
+
+
 def newest() -> tuple[str, str]:
     """Return date (ISO 8601) and name of the newest bundle that the package knows."""
     from ._public_bundles import BUNDLES
