@@ -7,14 +7,18 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from ._backend import backend
+from ._paper import printable
 
 # What a command returns; 64 is EX_USAGE of sysexits.h.
 _CANNOT_RUN = 2
 _USAGE = 64
 _INTERRUPTED = 130
+
+# No connection is worth more seconds.
+_LONGEST = 3600.0
 
 _PROGRAM = f"python -m {__package__}"
 
@@ -22,17 +26,23 @@ _PROGRAM = f"python -m {__package__}"
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(_USAGE, f"{self.prog}: {message} (--help shows more)\n")
+        self.exit(_USAGE, printable(f"{self.prog}: {message} (--help shows more)") + "\n")
+
+
+_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=_PROGRAM,
         description="TLS verified by the operating system's trust store, inside the handshake.",
-        epilog=f"example:\n  {_PROGRAM} demo",
+        epilog=f"examples:\n  {_PROGRAM} inspect www.example.org\n  {_PROGRAM} demo",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(metavar="command", required=True)
+    _add_inspect(commands)
+    _add_info(commands)
     demo = commands.add_parser(
         "demo",
         help="show accepted and refused connections, chains and costs on this machine",
@@ -57,12 +67,92 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _demo() -> int:
-    if importlib.util.find_spec("cryptography") is None:
-        return _cannot_run("needs the package cryptography: pip install 'fasttrust[demo]'")
+def _add_inspect(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "inspect",
+        help="connect to servers and show verdict, chains and why",
+        description=(
+            "Connect to servers, and show for each: the verdict with code, hint and alert, both\n"
+            "chains, protocol and cipher, and whose root it ends at. Nothing is accepted in order\n"
+            "to look at it: an untrusted chain is shown by the handshake that refused it."
+        ),
+        epilog=(
+            "examples:\n"
+            f"  {_PROGRAM} inspect www.example.org\n"
+            f"  {_PROGRAM} inspect --starttls smtp --compare mail.example.org:587\n"
+            f"  {_PROGRAM} inspect --file hosts.txt --json > report.json\n\n"
+            "exit status:\n"
+            "  0   all are trusted\n"
+            "  1   one or more are not trusted\n"
+            "  2   none is refused, but one or more are unreachable, or this\n"
+            "      Python's OpenSSL is\n"
+            "  64  wrong usage\n\n"
+            "Colours are left out with NO_COLOR=1, and where the output is not\na terminal."
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("hosts", nargs="*", metavar="HOST[:PORT]", help="[IPv6]:PORT too")
+    parser.add_argument("--file", metavar="FILE", help="more of them, one a line; - is stdin")
+    parser.add_argument("--trust", metavar="FILE", help="trust exactly this file's roots (PEM)")
+    parser.add_argument(
+        "--compare", action="store_true", help="ask plain ssl and certifi too, and say why"
+    )
+    parser.add_argument(
+        "--starttls", choices=("smtp", "imap", "ftp", "postgres", "ldap"), default=""
+    )
+    parser.add_argument(
+        "--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="of each connection: 10"
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--svg", metavar="FILE", help="draw the chains into this file")
+    parser.set_defaults(run=_inspect)
+
+
+def _add_info(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "info",
+        help="show what verifies here, and what is trusted: for bug reports",
+        description="Show what a bug report should say: backend, versions, trust, environment.",
+        epilog=f"example:\n  {_PROGRAM} info",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(run=_info)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError(text)
+    return seconds
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
     mode = backend()
     if mode.mode == "unavailable":
-        return _cannot_run(f"cannot run on this Python: {mode.reason}")
+        return _cannot_run("inspect", f"cannot run on this Python: {mode.reason}")
+    from ._inspect_command import inspect
+
+    try:
+        return inspect(arguments)
+    except ValueError as error:
+        return _wrong("inspect", str(error))
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    from ._info_command import info
+
+    return info(arguments)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    if importlib.util.find_spec("cryptography") is None:
+        return _cannot_run("demo", "needs the package cryptography: pip install 'fasttrust[demo]'")
+    mode = backend()
+    if mode.mode == "unavailable":
+        return _cannot_run("demo", f"cannot run on this Python: {mode.reason}")
     from ._demo import demo
 
     try:
@@ -70,12 +160,17 @@ def _demo() -> int:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        return _cannot_run(f"cannot run here: {error}")
+        return _cannot_run("demo", f"cannot run here: {error}")
 
 
-def _cannot_run(why: str) -> int:
-    print(f"{_PROGRAM} demo {why}", file=sys.stderr)
+def _cannot_run(command: str, why: str) -> int:
+    print(printable(f"{_PROGRAM} {command} {why}"), file=sys.stderr)
     return _CANNOT_RUN
+
+
+def _wrong(command: str, why: str) -> int:
+    print(printable(f"{_PROGRAM} {command}: {why} (--help shows more)"), file=sys.stderr)
+    return _USAGE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parsed = _parser().parse_args(arguments)
     try:
-        status: int = parsed.run()
+        status: int = parsed.run(parsed)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python's own flush at exit must not complain.

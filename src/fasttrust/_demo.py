@@ -11,10 +11,10 @@ from . import _demo_pki as pki
 from ._backend import backend
 from ._certificate import Certificate
 from ._context import SSLContext, create_default_context
-from ._demo_paper import BOLD, GREEN, RED, Paper, Styled
 from ._demo_peer import MESSAGE, Outcome, connect
-from ._demo_tree import draw
 from ._errors import VerificationError
+from ._paper import BOLD, GREEN, RED, Paper, Styled
+from ._tree import draw, draw_legend, plant
 
 #: How long each of the two timings takes, in seconds.
 _BUDGET = 1.5
@@ -122,7 +122,8 @@ def _show_chains(paper: Paper, client: ssl.SSLContext, made: pki.PKI) -> list[st
     wrong = _complaints(outcome, Expected(0, None))
     if not outcome.sent:
         return [*wrong, "chains: none was captured"]
-    draw(paper, outcome.verified, outcome.sent, labels)
+    draw(paper, plant(outcome.verified, outcome.sent, labels))
+    draw_legend(paper)
     for chain, kind, names in (
         (outcome.verified, "verified", "LAC"),
         (outcome.sent, "sent", "LABC"),

@@ -1,0 +1,366 @@
+"""`python -m fasttrust inspect`: every verdict, every way to fail, and the status of each."""
+
+from __future__ import annotations
+
+import io
+import re
+import socket
+import ssl
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import pki
+import servers
+from command import EXPIRED, GOOD, ISSUER, ROOT, STRANGER, UNKNOWN, WRONG_NAME, Command
+from fasttrust import _inspect_command
+from world import machine_trusts
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    return machine_trusts(monkeypatch, tmp_path, ROOT)
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(capsys)
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_trusted_server_is_shown_with_all_that_was_agreed(
+    command: Command, version: ssl.TLSVersion
+) -> None:
+    """Verdict, protocol, cipher, ALPN, address, and both chains."""
+    with servers.serving(servers.tls(GOOD, "h2", version=version)) as port:
+        found = command.server(f"localhost:{port}", status=0)
+    assert ("trusted", 0, None, None) == (
+        *(found["verdict"], found["code"]),
+        *(found["error"], found["alert_sent"]),
+    )
+    assert version.name.replace("_", ".") == found["protocol"]
+    assert found["cipher"].startswith("TLS_" if version is ssl.TLSVersion.TLSv1_3 else "ECDHE-")
+    assert ("h2", "127.0.0.1") == (found["alpn"], found["address"])
+    assert ["CN=good", "CN=Example Issuer", "CN=Example Root"] == (
+        [each["subject"] for each in found["verified"]]
+    )
+    assert ["CN=good", "CN=Example Issuer"] == [each["subject"] for each in found["sent"]]
+    assert ("EC P-256", list(NAMES_SHOWN)) == (
+        found["sent"][0]["key"],
+        found["sent"][0]["names"],
+    )
+
+
+NAMES_SHOWN = ("localhost", "127.0.0.1", "0:0:0:0:0:0:0:1")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize(
+    ("chain", "expected", "hint"),
+    [
+        (EXPIRED, (10, "certificate_expired"), "was valid until"),
+        (UNKNOWN, (19, "unknown_ca"), "does not know"),
+        (WRONG_NAME, (62, "bad_certificate"), "other.test"),
+        (pki.Chain(GOOD.certificates[:1]), (20, "unknown_ca"), "alone"),
+    ],
+)
+def test_refused_server_is_shown_by_its_refusal(
+    command: Command,
+    version: ssl.TLSVersion,
+    chain: pki.Chain,
+    expected: tuple[int, str],
+    hint: str,
+) -> None:
+    """Code, hint, the alert, what was sent, protocol and cipher: all from one handshake."""
+    connections: list[None] = []
+    serve = servers.tls(chain, version=version)
+
+    def count(sock: socket.socket) -> None:
+        connections.append(None)
+        serve(sock)
+
+    with servers.serving(count) as port:
+        found = command.server(f"localhost:{port}", status=1)
+    assert 1 == len(connections)
+    assert "not trusted" == found["verdict"]
+    assert expected == (found["code"], found["alert_sent"])
+    assert hint in found["hint"]
+    assert [issued.certificate.serial_number for issued in chain.certificates] == (
+        [int(each["serial"], 16) for each in found["sent"]]
+    )
+    assert [] == found["verified"]
+    assert version.name.replace("_", ".") == found["protocol"]
+    assert found["cipher"]
+
+
+def test_nothing_is_ever_accepted_to_look_at_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No context of the command is told not to verify, whoever is asked."""
+    seen: list[ssl.SSLContext] = []
+    wrap = ssl.SSLContext.wrap_socket
+
+    def wrapped(self: ssl.SSLContext, *args: object, **kwargs: object) -> ssl.SSLSocket:
+        if not kwargs.get("server_side"):
+            seen.append(self)
+        return wrap(self, *args, **kwargs)
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", wrapped)
+    with servers.serving(servers.tls(UNKNOWN)) as port:
+        command.server("--compare", f"localhost:{port}", status=1)
+    assert len(seen) >= 2
+    assert all(each.verify_mode == ssl.CERT_REQUIRED and each.check_hostname for each in seen)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_address_is_verified_as_an_address(command: Command, host: str) -> None:
+    """Of either kind; the certificate's IP addresses count."""
+    try:
+        with servers.serving(servers.tls(GOOD), host.strip("[]")) as port:
+            assert 0 == command("inspect", f"{host}:{port}").status
+        with servers.serving(servers.tls(WRONG_NAME), host.strip("[]")) as port:
+            assert 64 == command.server(f"{host}:{port}", status=1)["code"]
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+
+
+def test_name_beyond_ascii_is_verified_by_its_a_label(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is connected to, asked for and compared is xn--..."""
+    resolve = socket.getaddrinfo
+    asked = []
+
+    def local(host: str, *args: object, **kwargs: object) -> object:
+        asked.append(host)
+        return resolve("127.0.0.1", *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", local)
+    chain = pki.Chain((pki.leaf("idna", ISSUER, names=("xn--bcher-kva.example",)), ISSUER))
+    with servers.serving(servers.tls(chain)) as port:
+        found = command.server(f"bücher.example:{port}", status=0)
+    assert (["xn--bcher-kva.example"], "xn--bcher-kva.example") == (asked, found["host"])
+
+
+@pytest.mark.parametrize(
+    ("handle", "why"),
+    [
+        (servers.says(b"HTTP/1.1 400 Bad Request\r\n\r\nplain"), "speaks plain HTTP"),
+        (servers.says(b"220 mail.test ESMTP\r\n", first=True), "try --starttls smtp"),
+        (servers.says(b"* OK ready\r\n", first=True), "try --starttls imap"),
+        (servers.says(b"\x00\x1b[31mX", first=True), "does not speak TLS"),
+        (servers.says(b"\x16\x03\x03\x00\x05hello"), "TLS handshake failed"),
+        (servers.says(b"\x15\x03\x03\x00\x02\x02\x28"), "the alert handshake_failure"),
+        (servers.says(b"\x15\x03\x03\x00\x02\x02\xfe"), "the alert unknown (254)"),
+        (servers.closes, "closed the connection"),
+        (servers.says(), "closed the connection"),
+        (servers.stops, "no answer within 1 seconds, in the TLS handshake"),
+        (servers.silent, "no answer within 1 seconds, in the TLS handshake"),
+    ],
+)
+def test_server_that_does_not_come_to_a_verdict_is_unreachable(
+    command: Command, handle: servers.Handle, why: str
+) -> None:
+    """One line says what it did instead, and the status is 2."""
+    with servers.serving(handle) as port:
+        done = command("inspect", "--timeout", "1", f"localhost:{port}")
+    assert (2, "") == (done.status, done.err)
+    assert why in " ".join(done.out.split())
+
+
+def test_server_that_knows_no_protocol_of_ours_is_asked_without(command: Command) -> None:
+    """The alert no_application_protocol is no verdict: the next handshake offers nothing."""
+    context = servers.peer.server_context(GOOD)
+    offered: list[bool] = []
+
+    def handle(sock: socket.socket) -> None:
+        hello = sock.recv(4096, socket.MSG_PEEK)
+        offered.append(b"\x02h2" in hello)
+        if offered[-1]:
+            sock.recv(4096)
+            sock.sendall(b"\x15\x03\x03\x00\x02\x02\x78")
+        else:
+            with context.wrap_socket(sock, server_side=True) as connection:
+                connection.recv(1)
+
+    with servers.serving(handle) as port:
+        command.server(f"localhost:{port}", status=0)
+    assert [True, False] == offered
+
+
+def test_names_and_ports_where_nobody_is_are_unreachable(command: Command) -> None:
+    """A port without a listener, and a name that RFC 6761 reserves for not being there."""
+    done = command("inspect", f"127.0.0.1:{closed_port()}", "nobody.invalid")
+    assert 2 == done.status
+    assert "connection refused" in done.out
+    assert "its name cannot be resolved" in done.out
+
+
+def test_name_that_is_never_answered_for_costs_no_more_than_the_timeout(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's resolver has no timeout of its own."""
+    answer = servers.threading.Event()
+
+    def never(*args: object, **kwargs: object) -> object:
+        answer.wait(servers.LIMIT)
+        raise socket.gaierror("never")
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    done = command("inspect", "--timeout", "0.2", "slow.example")
+    answer.set()
+    assert 2 == done.status
+    assert "no answer within 0.2 seconds, looking up slow.example" in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize(
+    ("kinds", "status"),
+    [
+        (("good",), 0),
+        (("good", "good"), 0),
+        (("good", "old"), 1),
+        (("good", "dead"), 2),
+        (("dead", "old", "good"), 1),
+    ],
+)
+def test_status_is_that_of_the_worst(command: Command, kinds: tuple[str, ...], status: int) -> None:
+    """A refusal counts more than somebody who cannot be reached."""
+    with (
+        servers.serving(servers.tls(GOOD)) as good,
+        servers.serving(servers.tls(EXPIRED)) as old,
+    ):
+        ports = {"good": good, "old": old, "dead": closed_port()}
+        # Distinct spellings, since the same server is looked at once.
+        done = command(
+            "inspect", *(f"127.0.0.1:{ports[kind]}" for kind in kinds), f"localhost:{good}"
+        )
+    assert status == done.status
+    assert f"{len(set(kinds)) + 1} servers: " in done.out
+
+
+def test_file_of_hosts_adds_to_those_named(command: Command, tmp_path: Path) -> None:
+    """In their order, each once."""
+    hosts = tmp_path / "hosts.txt"
+    with servers.serving(servers.tls(GOOD)) as port:
+        hosts.write_text(f"# ours\n\nlocalhost:{port}\n127.0.0.1:{port}  # by address\n", "utf-8")
+        found = command.servers(f"127.0.0.1:{port}", "--file", str(hosts), status=0)
+    assert ["127.0.0.1", "localhost"] == [each["host"] for each in found]
+
+
+def test_hosts_come_from_standard_input(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With - for a file."""
+    with servers.serving(servers.tls(GOOD)) as port:
+        text = f"\ufefflocalhost:{port}\r\n".encode()
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+        assert 0 == command("inspect", "--file", "-").status
+
+
+def test_trust_is_exactly_the_file_that_was_named(command: Command, tmp_path: Path) -> None:
+    """Nothing of the system counts beside it."""
+    file = tmp_path / "other.pem"
+    file.write_text(STRANGER.pem, "ascii")
+    with (
+        servers.serving(servers.tls(UNKNOWN)) as theirs,
+        servers.serving(servers.tls(GOOD)) as ours,
+    ):
+        done = command("inspect", "--trust", str(file), f"localhost:{theirs}", f"localhost:{ours}")
+    assert 1 == done.status
+    assert "1 trusted, 1 not trusted" in done.out
+    assert "by --trust, changed" in " ".join(done.out.split())
+
+
+def test_machine_without_a_store_refuses_and_says_so(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing is trusted, and both the head and the hint name the variable."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    with servers.serving(servers.tls(GOOD)) as port:
+        done = command("inspect", f"localhost:{port}")
+    text = " ".join(done.out.split())
+    assert 1 == done.status
+    assert "trust nothing: " in text
+    assert "Nothing of the system's store is trusted" in text
+    assert 2 <= text.count("SSL_CERT_FILE")
+
+
+WRONG = [
+    [],
+    ["a.example:0"],
+    ["a.example:70000"],
+    ["a.example:http"],
+    ["a b"],
+    ["a\x1b[31mb"],
+    ["a\u202eb"],
+    [""],
+    ["--file", "/nonexistent/hosts"],
+    ["--trust", "/nonexistent/roots", "a.example"],
+    ["--timeout", "0", "a.example"],
+    ["--timeout", "-1", "a.example"],
+    ["--timeout", "nan", "a.example"],
+    ["--timeout", "1e999", "a.example"],
+    ["--timeout", "soon", "a.example"],
+    ["--starttls", "pop3", "a.example"],
+    ["--starttls", "\x1b[31m", "a.example"],
+    ["--nothing\x1b[31m", "a.example"],
+    ["--time", "3", "a.example"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_wrong_usage_is_64_and_connects_to_nobody(
+    command: Command, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """One line on standard error says what is wrong, beside argparse's own usage."""
+    monkeypatch.setattr(_inspect_command, "look_at_all", None)
+    done = command("inspect", *arguments)
+    assert (64, "") == (done.status, done.out)
+    assert re.match(r"python -m fasttrust( inspect)?: ", done.err.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "no host was given"),
+        (b"# nobody\n", "no host was given"),
+        (b"a.example\nb.example:0\n", "line 2: "),
+        (b"a.example\n\xff\xfe\n", "utf-8"),
+        (b"a\0b\n", "line 1: "),
+    ],
+)
+def test_wrong_file_of_hosts_is_64(
+    command: Command, tmp_path: Path, content: bytes, why: str
+) -> None:
+    """It is named with the line."""
+    hosts = tmp_path / "hosts.txt"
+    hosts.write_bytes(content)
+    done = command("inspect", "--file", str(hosts))
+    assert (64, "") == (done.status, done.out)
+    assert why in done.err
+
+
+@pytest.mark.parametrize("content", ["", "not a certificate", pki.crl(ROOT)])
+def test_wrong_file_of_roots_is_64(command: Command, tmp_path: Path, content: str) -> None:
+    """Nothing is connected to with a trust that was not meant."""
+    roots = tmp_path / "roots.pem"
+    roots.write_text(content, "ascii")
+    done = command("inspect", "--trust", str(roots), "a.example")
+    assert (64, "") == (done.status, done.out)
+    assert f"--trust {roots}: " in done.err
+
+
+def test_picture_that_cannot_be_written_is_said_after_the_verdicts(
+    command: Command, tmp_path: Path
+) -> None:
+    """Nothing that was found is lost."""
+    with servers.serving(servers.tls(GOOD)) as port:
+        done = command("inspect", f"localhost:{port}", "--svg", str(tmp_path / "no" / "p.svg"))
+    assert 64 == done.status
+    assert "trusted" in done.out
+    assert "--svg" in done.err

@@ -1,0 +1,357 @@
+"""What `inspect` prints: for people in whatever terminal, for programs, and as a picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pki
+import servers
+from command import EXPIRED, GOOD, ISSUER, NAMES, ROOT, UNKNOWN, Command
+from fasttrust import _compare, _roots
+from world import TESTS, machine_trusts
+
+# What could steer a terminal, turn the direction of writing, or break XML.
+ABSURD = "\x1b]0;x\x07\x1b[31mred\r\n\t\x00\x7f\x9b31m\u202egpj\u2066\u2069\u200b\ufeff\ufffe<&\">'"
+STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("COLUMNS", "80")
+    return machine_trusts(monkeypatch, tmp_path, ROOT)
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(capsys)
+
+
+@pytest.fixture
+def world() -> Iterator[tuple[str, str]]:
+    """Serve a good and a bad server, and give their names."""
+    with (
+        servers.serving(servers.tls(GOOD)) as good,
+        servers.serving(servers.tls(EXPIRED)) as old,
+    ):
+        yield f"localhost:{good}", f"localhost:{old}"
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "fasttrust", "inspect", "--timeout", "20", *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_tree_shows_anchor_leaf_and_unused(command: Command) -> None:
+    """Each below its issuer, with names, dates, key, days left, and its place among those sent."""
+    other = pki.intermediate("Unused Issuer", ROOT, algorithm="rsa2048")
+    leaf, issuer = GOOD.certificates
+    with servers.serving(servers.tls(pki.Chain((leaf, issuer, other)))) as port:
+        out = command("inspect", f"localhost:{port}").out
+    tree = out[out.index("  CN=Example Root") : out.index("  leaf    the")].splitlines()
+    dates = f"{pki.NOW:%Y-%m}"
+    assert re.fullmatch(r"  CN=Example Root +anchor", tree[0])
+    assert tree[1].startswith("  │  EC P-256, ")
+    assert tree[1].endswith("29 days left, not sent")
+    assert "  ├─ CN=Example Issuer" == tree[2]
+    assert re.fullmatch(r"  │  └─ CN=good +leaf", tree[4])
+    assert "  │        for localhost, 127.0.0.1, 0:0:0:0:0:0:0:1" == tree[5]
+    assert tree[6].endswith("sent 1st")
+    assert re.fullmatch(r"  └─ CN=Unused Issuer +unused", tree[7])
+    assert tree[8].startswith("        RSA 2048, ")
+    assert sum(dates in line for line in tree) >= 3
+
+
+def test_refused_chain_is_a_tree_too(command: Command) -> None:
+    """From what was sent: the last one that has an issuer there is on top."""
+    leaf, root = UNKNOWN.certificates
+    middle = pki.intermediate("Stranger's Issuer", root)
+    sent = pki.Chain((pki.leaf("below", middle, names=NAMES), root, middle, leaf))
+    with servers.serving(servers.tls(sent)) as port:
+        out = command("inspect", f"localhost:{port}").out
+    names = re.findall(r"^ *[│ ]*[├└]?─? ?(CN=[^\n]*?)(?:  +\w+)?$", out, re.M)
+    assert ["CN=Stranger's Root", "CN=Stranger's Issuer", "CN=below", "CN=proxied"] == names
+
+
+@pytest.mark.parametrize("width", ["40", "80"])
+def test_lines_fit_the_terminal(world: tuple[str, str], width: str) -> None:
+    """However narrow it is, and nothing of the words is lost."""
+    done = run(*world, COLUMNS=width, PYTHONIOENCODING="utf-8")
+    out = done.stdout.decode()
+    assert (1, b"") == (done.returncode, done.stderr)
+    assert [] == [line for line in out.splitlines() if len(line) > int(width)]
+    assert "certificate_expired, sent to the server" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-16", "cp437"])
+def test_any_encoding_of_the_output_will_do(world: tuple[str, str], encoding: str) -> None:
+    """What it cannot show is shown in another way."""
+    chain = pki.Chain((pki.leaf("b\u00fccher \u4f8b\u3048 \u202e", ISSUER, names=NAMES), ISSUER))
+    with servers.serving(servers.tls(chain)) as port:
+        done = run(*world, f"localhost:{port}", PYTHONIOENCODING=encoding)
+    assert (1, b"") == (done.returncode, done.stderr)
+    assert "CN=Example Root" in done.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_absurd_certificate_steers_nothing(command: Command, tmp_path: Path, trusted: bool) -> None:
+    """No control character, no mark of direction and no tag of its names gets out."""
+    names = [*NAMES, *(f"{part}.test" for part in ("a\x1b[2Jb", "\x00", "<b>&", "x" * 5000))]
+    root = ROOT if trusted else pki.root("absurd root", subject=f"r {ABSURD}"[:60])
+    issuer = pki.intermediate("absurd issuer", root, subject=f"i {ABSURD}"[:60])
+    leaf = pki.leaf("absurd", issuer, subject=f"l {ABSURD}"[:60], names=tuple(names))
+    picture = tmp_path / "picture.svg"
+    with servers.serving(servers.tls(pki.Chain((leaf, issuer)))) as port:
+        done = command("inspect", "--compare", "--svg", str(picture), f"localhost:{port}")
+        as_json = command("inspect", "--json", f"localhost:{port}")
+    assert (0 if trusted else 1, "") == (done.status, done.err)
+    assert None is STEERING.search(done.out)
+    assert as_json.out.isascii()
+    assert None is STEERING.search(as_json.out)
+    assert ABSURD[:20] in json.loads(as_json.out)["servers"][0]["sent"][0]["subject"]
+    drawn = picture.read_text("utf-8")
+    assert None is STEERING.search(drawn)
+    assert "red" in "".join(ET.fromstring(drawn).itertext())
+
+
+@pytest.mark.parametrize("server", ["\x1b[31m", "\u202e", "\x9b31m"])
+def test_servers_words_steer_nothing(command: Command, server: str) -> None:
+    """Nor does what it says in plain text."""
+    words = f"454 {server} no\r\n".encode()
+    with servers.serving(servers.smtp(servers.silent, words)) as port:
+        done = command("inspect", "--starttls", "smtp", f"localhost:{port}")
+    assert 2 == done.status
+    assert None is STEERING.search(done.out)
+
+
+@pytest.mark.parametrize("size", [90_000, 110_000])
+def test_certificate_of_100_kb_is_no_trouble(command: Command, tmp_path: Path, size: int) -> None:
+    """All its names are in the JSON, few in the text; beyond OpenSSL's limit it is unreachable."""
+    names = (*NAMES, *(f"{number:040}.test" for number in range(size // 47)))
+    chain = pki.Chain((pki.leaf("much", ISSUER, names=names), ISSUER))
+    picture = tmp_path / "picture.svg"
+    with servers.serving(servers.tls(chain)) as port:
+        done = command("inspect", "--svg", str(picture), f"localhost:{port}")
+        as_json = json.loads(command("inspect", "--json", f"localhost:{port}").out)
+    if size > 100_000:
+        assert 2 == done.status
+        assert "excessive message size" in " ".join(done.out.split())
+    else:
+        assert 0 == done.status
+        assert f"and {len(names) - 4} more" in done.out
+        assert len(names) == len(as_json["servers"][0]["sent"][0]["names"])
+    assert len(done.out) < 4000
+    assert picture.stat().st_size < 8000
+
+
+def test_deep_chain_fits_the_terminal(command: Command) -> None:
+    """A hundred levels are no wider than the paper, and nothing overflows."""
+    chain = [pki.root("deep root")]
+    for number in range(100):
+        chain.append(pki.intermediate(f"deep {number}", chain[-1]))
+    chain.append(pki.leaf("deepest", chain[-1], names=NAMES))
+    sent = pki.Chain(tuple(reversed(chain)))
+    with servers.serving(servers.tls(sent)) as port:
+        done = command("inspect", f"localhost:{port}")
+    assert 1 == done.status
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "CN=deepest" in done.out
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> tuple[int, str]:
+    """Run `inspect` on a terminal, standard error too, and return status and output."""
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "fasttrust", "inspect", *arguments],
+        env={**os.environ, "TERM": "xterm", "PYTHONPATH": str(TESTS), **environment},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    ) as process:
+        os.close(slave)
+        output = b""
+        while True:
+            try:
+                output += os.read(master, 4096)
+            except OSError:  # Linux's way to say that nobody writes any more
+                break
+        os.close(master)
+    return process.returncode, output.decode()
+
+
+def test_terminal_gets_colours_and_a_progress_bar(world: tuple[str, str]) -> None:
+    """The bar is gone when a report is printed; a single server has none."""
+    status, out = on_a_terminal(*world)
+    assert 1 == status
+    assert "\x1b[32m" in out
+    assert re.search(r"\r\[[#.]+\] [01]/2", out)
+    assert re.search(r"\r +\r", out)
+    assert "/1" not in on_a_terminal(world[0])[1]
+
+
+def test_no_color_is_heeded(world: tuple[str, str]) -> None:
+    """https://no-color.org: any value but the empty one."""
+    assert "\x1b" not in on_a_terminal(*world, NO_COLOR="1")[1]
+    assert "\x1b" in on_a_terminal(*world, NO_COLOR="")[1]
+
+
+def test_reader_that_has_seen_enough_is_no_trouble(world: tuple[str, str]) -> None:
+    """A closed pipe ends the command without a traceback."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fasttrust", "inspect", *world],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process:
+        assert b"" == process.stderr.read()
+
+
+def test_picture_has_a_box_for_each_certificate(command: Command, tmp_path: Path) -> None:
+    """Their names, roles and verdicts are in it, inside its borders; it fetches nothing."""
+    picture = tmp_path / "picture.svg"
+    with (
+        servers.serving(servers.tls(GOOD)) as good,
+        servers.serving(servers.tls(UNKNOWN)) as unknown,
+    ):
+        command("inspect", f"localhost:{good}", f"localhost:{unknown}", "--svg", str(picture))
+    drawn = ET.fromstring(picture.read_text("utf-8"))
+    space = "{http://www.w3.org/2000/svg}"
+    assert {"svg", "rect", "text", "path"} == {
+        each.tag.removeprefix(space) for each in drawn.iter()
+    }
+    text = [each.text or "" for each in drawn.iter(f"{space}text")]
+    for wanted in ("trusted", "not trusted", "CN=Example Root", "anchor", "CN=proxied", "leaf"):
+        assert wanted in text
+    boxes = list(drawn.iter(f"{space}rect"))[1:]
+    assert 5 == len(boxes)
+    for box in boxes:
+        assert float(box.get("x", 0)) + float(box.get("width", 0)) <= float(drawn.get("width", 0))
+        assert float(box.get("y", 0)) + float(box.get("height", 0)) <= float(drawn.get("height", 0))
+
+
+def test_root_is_public_or_somebody_elses(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the list of published bundles, which here holds our root instead."""
+
+    def kind_of(chain: pki.Chain, status: int) -> tuple[str, str]:
+        with servers.serving(servers.tls(chain)) as port:
+            root = command.server(f"localhost:{port}", status=status)["root"]
+        return root["kind"], root["said"]
+
+    kind, said = kind_of(GOOD, 0)
+    assert "not public" == kind
+    assert "opens its connections" in said
+    kind, said = kind_of(UNKNOWN, 1)
+    assert ("not public", True) == (kind, "as it was sent: nothing is verified" in said)
+    kind, said = kind_of(pki.Chain(UNKNOWN.certificates[:1]), 1)
+    assert ("unknown", True) == (kind, "was not sent" in said)
+    ours = {ROOT.der: "certifi 2026.1.1"}
+    monkeypatch.setattr(_roots, "published_in", lambda der: ours.get(der, ""))
+    kind, said = kind_of(GOOD, 0)
+    assert ("public", True) == (kind, "certifi 2026.1.1" in said)
+    kind, said = kind_of(EXPIRED, 1)
+    assert ("public", True) == (kind, "by its name alone: nothing is verified" in said)
+
+
+def test_systems_public_roots_are_in_published_bundles() -> None:
+    """The real list knows the newest bundle's own roots."""
+    certifi = pytest.importorskip("certifi")
+    found = {
+        bool(_roots.published_in(bytes(each)))
+        for each in _roots.TrustStore.from_pem_file(certifi.where())
+    }
+    assert {True} == found
+    assert "" == _roots.published_in(ROOT.der)
+
+
+def bundle_of(monkeypatch: pytest.MonkeyPatch, folder: Path, *roots: pki.Issued) -> None:
+    """Make the roots certifi's bundle."""
+    file = folder / "cacert.pem"
+    file.write_text(pki.pem(*roots), "ascii")
+    monkeypatch.setattr(_compare, "_certifi", lambda: str(file))
+
+
+def test_verdicts_that_differ_are_explained_by_roots(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who does not know the root is named, with what it trusts instead."""
+    bundle_of(monkeypatch, tmp_path, UNKNOWN.certificates[1])
+    with (
+        servers.serving(servers.tls(GOOD)) as good,
+        servers.serving(servers.tls(UNKNOWN)) as unknown,
+        servers.serving(servers.tls(EXPIRED)) as old,
+    ):
+        ports = [f"localhost:{port}" for port in (good, unknown, old)]
+        found = command.servers("--compare", *ports, status=1)
+    verdicts = [[one["code"] for one in each["compare"].values()] for each in found]
+    assert [[0, 0, 20], [19, 19, 0], [10, 10, 20]] == verdicts
+    assert ["fasttrust", "ssl", "certifi"] == list(found[0]["compare"])
+    assert ["certifi does not know 'CN=Example Root': it trusts certifi's bundle, 1 root."] == (
+        found[0]["why"]
+    )
+    fasttrusts, ssls = found[1]["why"]
+    assert fasttrusts.startswith('fasttrust does not know "CN=Stranger\'s Root": it trusts the sy')
+    assert ssls.startswith("ssl does not know")
+    assert [
+        "For fasttrust and ssl: certificate has expired.",
+        "For certifi: nobody who issued it is trusted.",
+    ] == found[2]["why"]
+
+
+def test_verdicts_that_agree_are_said_to(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the same root, or by different ones."""
+    bundle_of(monkeypatch, tmp_path, ROOT)
+    with servers.serving(servers.tls(GOOD)) as port:
+        done = command("inspect", "--compare", f"localhost:{port}")
+        assert "why        They agree.\n" in done.out
+        # A second root of the same name and key.
+        bundle_of(monkeypatch, tmp_path, pki.root("its twin", subject=ROOT.name, key=ROOT.name))
+        found = command.server("--compare", f"localhost:{port}", status=0)
+    assert found["why"][0].startswith("They agree, by different roots: ")
+
+
+def test_certifi_that_is_not_installed_is_said_so(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are compared none the less."""
+    monkeypatch.setattr(_compare, "_certifi", lambda: None)
+    with servers.serving(servers.tls(GOOD)) as port:
+        done = command("inspect", "--compare", f"localhost:{port}")
+    assert "certifi    not asked: not installed here: pip install certifi" in done.out
+    assert "They agree." in done.out
+
+
+def test_comparison_asks_nobody_where_nobody_is(command: Command) -> None:
+    """One connection that failed is enough."""
+    with servers.serving(servers.closes) as port:
+        done = command("inspect", "--compare", f"localhost:{port}")
+    assert 2 == done.status
+    assert "why" not in done.out
+
+
+@pytest.mark.parametrize("verb", [[], ["inspect"], ["info"], ["demo"]])
+def test_help_shows_an_example(command: Command, verb: list[str]) -> None:
+    """Of each verb, as it is typed."""
+    done = command(*verb, "--help")
+    assert 0 == done.status
+    assert re.search(rf"^  python -m fasttrust {' '.join(verb) or 'inspect'}\b", done.out, re.M)
