@@ -192,9 +192,9 @@ bool ft_context_attached(uintptr_t context);
 enum { FT_SESSION_CONTEXT_LEN = 32 };
 
 /*
- * ft_connection_bind gives a connection, before its handshake, its session id context: a hash of
- * all that its sessions are verified under. OpenSSL resumes no session of another context; one that
- * the program has set is dropped here, so that a full handshake follows and not an error.
+ * ft_connection_bind gives a connection, before its handshake, the session id context of its
+ * sessions: a hash of all that they are verified under. OpenSSL resumes no session of another; one
+ * that the program has set is dropped here, so that a full handshake follows and not an error.
  */
 FT_MUST_USE bool ft_connection_bind(uintptr_t connection, const char *hash, ft_error *err);
 

@@ -83,6 +83,8 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(SSL_SESSION *, SSL_get_session, (const SSL *)) \
     REQUIRED(int, SSL_set_session, (SSL *, SSL_SESSION *)) \
     REQUIRED(const unsigned char *, SSL_SESSION_get0_id_context, (const SSL_SESSION *, unsigned int *)) \
+    REQUIRED(const unsigned char *, SSL_SESSION_get_id, (const SSL_SESSION *, unsigned int *)) \
+    REQUIRED(int, SSL_SESSION_has_ticket, (const SSL_SESSION *)) \
     REQUIRED(int, SSL_SESSION_set1_id_context, (SSL_SESSION *, const unsigned char *, unsigned int)) \
     REQUIRED(ft_x509s *, SSL_get_peer_cert_chain, (const SSL *)) \
     REQUIRED(ft_x509s *, SSL_get0_verified_chain, (const SSL *)) \
@@ -182,6 +184,7 @@ typedef void (*ft_sk_free_fn)(void *);
 /* Numbers that OpenSSL fixes for ever in its headers; check_ossl.c compares them. */
 enum {
     FT_SSL_VERIFY_PEER = 0x01,
+    FT_SSL_CB_HANDSHAKE_START = 0x10,
     FT_SSL_CB_HANDSHAKE_DONE = 0x20,
     FT_SSL_BOTH_SHUTDOWN = 0x3,
     FT_SSL_CTRL_CERT_FLAGS = 99,
@@ -258,6 +261,11 @@ FT_MUST_USE bool ft_record_publish(ft_record *record, ft_chain *peer, ft_chain *
 
 bool ft_record_captured(ft_record *record);
 
+/* The hash of what the connection's sessions are verified under; NULL where it has none. Written
+ * before the handshake. */
+void ft_record_set_hash(ft_record *record, const unsigned char *hash);
+const unsigned char *ft_record_hash(const ft_record *record);
+
 /* ft_record_switched tells whether an SNI callback gave the connection another context since. */
 bool ft_record_switched(const ft_record *record, const SSL *ssl);
 
@@ -284,8 +292,19 @@ FT_MUST_USE bool ft_source_hold(ft_source *source, bool *out_held, X509 *cert, f
 
 /* ---- session.c --------------------------------------------------------------------------- */
 
-/* ft_session_unbind makes the connection's session one that nobody can resume. */
+/* ft_session_unbind makes the server's new session one that nobody can resume. */
 void ft_session_unbind(const SSL *ssl);
+
+/* The three are about a client; `record` is the connection's, NULL where it has none. */
+
+/* ft_session_offer lets a session of the connection's hash be resumed; before ClientHello. */
+void ft_session_offer(SSL *ssl, const ft_record *record);
+
+/* ft_session_keep gives what a full handshake made the hash that it was verified under. */
+void ft_session_keep(SSL *ssl, const ft_record *record);
+
+/* ft_session_counts tells whether a resumed session is worth a verification on this connection. */
+bool ft_session_counts(const SSL *ssl, const ft_record *record);
 
 /* ---- context.c --------------------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include "ossl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct capture {
     ft_chain *peer;           // as sent, leaf first; NULL if none
@@ -20,8 +21,10 @@ struct ft_record {
     volatile int32_t references; // one is the SSL's
     volatile int32_t readers;    // on their way from `latest` to references of their own
     const void *origin;          // the SSL_CTX that the connection was made with; never followed
-    volatile int32_t captures;   // how many were published
-    void *volatile latest;       // capture *
+    bool is_bound;               // whether there is a hash
+    unsigned char hash[FT_SESSION_CONTEXT_LEN]; // of what its sessions are verified under
+    volatile int32_t captures;                  // how many were published
+    void *volatile latest;                      // capture *
 };
 
 static void free_captures(capture *first)
@@ -125,6 +128,17 @@ bool ft_record_publish(ft_record *record, ft_chain *peer, ft_chain *verified,
         latest->replaced = NULL;
     }
     return true;
+}
+
+void ft_record_set_hash(ft_record *record, const unsigned char *hash)
+{
+    memcpy(record->hash, hash, sizeof record->hash);
+    record->is_bound = true;
+}
+
+const unsigned char *ft_record_hash(const ft_record *record)
+{
+    return record->is_bound ? record->hash : NULL;
 }
 
 bool ft_record_switched(const ft_record *record, const SSL *ssl)

@@ -1,13 +1,18 @@
 /*
- * A session is worth what it was verified under. Resuming one runs no verification, so each
- * connection carries, as OpenSSL's session id context, a hash of all that its verdict rests on; a
- * session keeps the hash of the connection that made it, through tickets and copies, and OpenSSL
- * itself refuses to resume it under another.
+ * A session is worth what it was verified under. Resuming one runs no verification, so each session
+ * carries, as OpenSSL's session id context, a hash of all that its verdict rests on, through
+ * tickets and copies, and OpenSSL itself refuses to resume it under another.
+ *
+ * A server's connection has its hash from the start. A client's has it from the moment that it
+ * offers a session of that hash, or has made one: OpenSSL compares it with a pre-shared key's too
+ * (TLS 1.3), which is a session of no context, so that a client with a hash could use none.
  */
 
 #include "ossl.h"
 
 #include <string.h>
+
+static const unsigned char nobody[FT_SESSION_CONTEXT_LEN] = "fasttrust: nobody's session";
 
 static bool is_bound(const SSL_SESSION *session, const unsigned char *hash)
 {
@@ -32,11 +37,26 @@ static bool ask_staple(SSL *ssl, ft_error *err)
     return false;
 }
 
+/* The hash of the connection's sessions; nobody's where no verdict of the connection's own context
+ * stands behind them: it was made before that was ours, or was given to another. */
+static const unsigned char *hash_of(const SSL *ssl, const ft_record *record)
+{
+    const unsigned char *hash = record == NULL ? NULL : ft_record_hash(record);
+
+    return hash == NULL || ft_record_switched(record, ssl) ? nobody : hash;
+}
+
 static bool bind(SSL *ssl, const unsigned char *hash, ft_error *err)
 {
     const struct ft_ossl *ossl = ft_ossl();
+    ft_record *record = ft_record_of(ssl, err);
 
-    if (ossl->SSL_set_session_id_context(ssl, hash, FT_SESSION_CONTEXT_LEN) != 1) {
+    if (record == NULL) {
+        return false;
+    }
+    ft_record_set_hash(record, hash);
+    if (ossl->SSL_is_server(ssl) &&
+        ossl->SSL_set_session_id_context(ssl, hash, FT_SESSION_CONTEXT_LEN) != 1) {
         ft_error_set(err, FT_E_FOREIGN, "SSL_set_session_id_context", "OpenSSL kept no context");
         return false;
     }
@@ -64,17 +84,50 @@ bool ft_connection_bind(uintptr_t connection, const char *hash, ft_error *err)
 }
 
 /*
- * An SNI callback switched the connection to a context that trusts others. The session, which is
- * new and nobody else's yet, carries the hash of the first one, under which it is not verified: it
- * gets one that no connection has.
+ * An SNI callback switched the server to a context that trusts others. The session, which is new
+ * and nobody else's yet, carries the hash of the first one, under which it is not verified.
  */
 void ft_session_unbind(const SSL *ssl)
 {
-    static const unsigned char nobody[FT_SESSION_CONTEXT_LEN] = "fasttrust: switched by SNI";
     SSL_SESSION *session = ft_ossl()->SSL_get_session(ssl);
 
     if (session != NULL) {
         // Fails only for more than 32 bytes.
         (void)ft_ossl()->SSL_SESSION_set1_id_context(session, nobody, sizeof nobody);
     }
+}
+
+void ft_session_offer(SSL *ssl, const ft_record *record)
+{
+    const SSL_SESSION *offered = ft_ossl()->SSL_get_session(ssl);
+    const unsigned char *hash = hash_of(ssl, record);
+
+    if (offered != NULL && hash != nobody && is_bound(offered, hash)) {
+        (void)ft_ossl()->SSL_set_session_id_context(ssl, hash, FT_SESSION_CONTEXT_LEN);
+    }
+}
+
+void ft_session_keep(SSL *ssl, const ft_record *record)
+{
+    SSL_SESSION *session = ft_ossl()->SSL_get_session(ssl);
+
+    if (session != NULL) {
+        (void)ft_ossl()->SSL_SESSION_set1_id_context(session, hash_of(ssl, record),
+                                                     FT_SESSION_CONTEXT_LEN);
+    }
+}
+
+bool ft_session_counts(const SSL *ssl, const ft_record *record)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+    const SSL_SESSION *session = ossl->SSL_get_session(ssl);
+    const unsigned char *hash = hash_of(ssl, record);
+    unsigned int id_len = 0;
+
+    if (session == NULL || hash == nobody) {
+        return false;
+    }
+    // A pre-shared key is a session that no handshake made: it has neither identifier nor ticket.
+    (void)ossl->SSL_SESSION_get_id(session, &id_len);
+    return is_bound(session, hash) || (id_len == 0 && ossl->SSL_SESSION_has_ticket(session) == 0);
 }

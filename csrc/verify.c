@@ -92,29 +92,41 @@ static void capture_resumed(SSL *ssl)
     }
 }
 
+/* Whether a resumed session may stand for the verification that this connection asks for. */
+static bool may_resume(const SSL *ssl, const ft_record *record)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+
+    if ((ossl->SSL_get_verify_mode(ssl) & FT_SSL_VERIFY_PEER) == 0) {
+        return true;
+    }
+    // A server's sessions have been compared by OpenSSL, before SNI could switch the context.
+    return ossl->SSL_is_server(ssl) ? record != NULL && !ft_record_switched(record, ssl)
+                                    : ft_session_counts(ssl, record);
+}
+
 void ft_verify_watch(const SSL *ssl, int where, int value)
 {
     const struct ft_ossl *ossl = ft_ossl();
     SSL *mine = (SSL *)ssl; // OpenSSL calls with the connection itself and says const only here
     const ft_record *record = ft_record_find(ssl);
-    bool resumed = ossl->SSL_session_reused(ssl) != 0;
-    bool switched = ossl->SSL_is_server(ssl) && (record == NULL || ft_record_switched(record, ssl));
+    bool is_server = ossl->SSL_is_server(ssl) != 0;
+    bool is_done = (where & FT_SSL_CB_HANDSHAKE_DONE) != 0;
 
     (void)value;
-    if ((where & FT_SSL_CB_HANDSHAKE_DONE) == 0) {
-        // A step of the handshake. The one after ClientHello comes before any ticket is made.
-        if (switched && record != NULL && !resumed) {
-            ft_session_unbind(ssl);
+    if (!is_server && (where & FT_SSL_CB_HANDSHAKE_START) != 0) {
+        ft_session_offer(mine, record);
+    } else if (ossl->SSL_session_reused(ssl) == 0) {
+        if (!is_server && is_done) {
+            ft_session_keep(mine, record);
+        } else if (is_server && !is_done && record != NULL && ft_record_switched(record, ssl)) {
+            ft_session_unbind(ssl); // the step after ClientHello comes before any ticket is made
         }
-        return;
+    } else if (is_done) {
+        // Nobody verified this peer for this connection: no byte of the program's passes it.
+        if (!may_resume(ssl, record)) {
+            ossl->SSL_set_shutdown(mine, FT_SSL_BOTH_SHUTDOWN);
+        }
+        capture_resumed(mine);
     }
-    if (!resumed) {
-        return;
-    }
-    // Resumed under one context, then switched by SNI to one that wants to verify its client:
-    // nobody verified this client for it. No byte of the program's passes such a connection.
-    if (switched && (ossl->SSL_get_verify_mode(ssl) & FT_SSL_VERIFY_PEER) != 0) {
-        ossl->SSL_set_shutdown(mine, FT_SSL_BOTH_SHUTDOWN);
-    }
-    capture_resumed(mine);
 }

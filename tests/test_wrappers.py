@@ -154,20 +154,23 @@ def test_certificate_chain_with_a_password(make: Make, tmp_path: Path) -> None:
         assert reaches(plain(CLIENT, ROOT), each) is None
 
 
-def test_pre_shared_keys_need_no_certificate(make: Make) -> None:
+@pytest.mark.parametrize("version", peer.VERSIONS, ids=lambda version: version.name)
+def test_pre_shared_keys_need_no_certificate(make: Make, version: ssl.TLSVersion) -> None:
     """A handshake by pre-shared key has no certificate to verify, and no chains."""
     if not hasattr(ssl.SSLContext, "set_psk_client_callback"):
         pytest.skip("ssl has pre-shared keys since Python 3.13")
     client, server = make(CLIENT), make(SERVER)
     client.check_hostname = False
     for context in (client, server):
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        peer.pin(context, version)
         context.set_ciphers("PSK")
     client.set_psk_client_callback(lambda hint: ("me", b"secret key"))  # type: ignore[attr-defined]
     server.set_psk_server_callback(lambda name: b"wrong key")  # type: ignore[attr-defined]
     assert reaches(client, server) is not None
     server.set_psk_server_callback(lambda name: b"secret key")  # type: ignore[attr-defined]
     pair = Pair(client, server).shake()
+    pair.client.write(peer.SECRET)
+    assert peer.SECRET == pair.read(pair.server)
     assert ((), ()) == (
         fasttrust.get_verified_chain(pair.client),
         fasttrust.get_unverified_chain(pair.client),

@@ -138,6 +138,7 @@ FT_OSSL_FUNCTIONS(CHECK_FUNCTION, CHECK_FUNCTION)
 /* Every number of the enum in ossl.h, in its order, beside the macro that it stands for. */
 #define FT_NUMBERS(NUMBER)                                                                         \
     NUMBER(FT_SSL_VERIFY_PEER, SSL_VERIFY_PEER)                                                    \
+    NUMBER(FT_SSL_CB_HANDSHAKE_START, SSL_CB_HANDSHAKE_START)                                      \
     NUMBER(FT_SSL_CB_HANDSHAKE_DONE, SSL_CB_HANDSHAKE_DONE)                                        \
     NUMBER(FT_SSL_BOTH_SHUTDOWN, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)                        \
     NUMBER(FT_SSL_CTRL_CERT_FLAGS, SSL_CTRL_CERT_FLAGS)                                            \

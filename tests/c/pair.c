@@ -64,6 +64,17 @@ void free_pair(pair *pair)
     ft_source_free(pair->system);
 }
 
+const char under_one[FT_SESSION_CONTEXT_LEN] = "verified under one";
+const char under_another[FT_SESSION_CONTEXT_LEN] = "verified under another";
+
+void bind_to(const fake_connection *connection, const char *hash)
+{
+    ft_error err = {0};
+
+    CHECK(ft_connection_bind((uintptr_t)connection, hash, &err));
+    CHECK(err.code == FT_OK && ERR_peek_error() == 0);
+}
+
 ft_chain *chain_of(const fake_connection *connection, bool verified)
 {
     ft_error err = {0};

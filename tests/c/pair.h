@@ -28,6 +28,10 @@ void connect_pair(pair *pair, bool judge_is_server);
 void disconnect_pair(pair *pair);
 void free_pair(pair *pair);
 
+/* Binds the connection's sessions to what they are verified under, as Python does for each. */
+extern const char under_one[FT_SESSION_CONTEXT_LEN], under_another[FT_SESSION_CONTEXT_LEN];
+void bind_to(const fake_connection *connection, const char *hash);
+
 /* What was captured; the chain is owned, ft_chain_free. */
 ft_chain *chain_of(const fake_connection *connection, bool verified);
 ft_verdict verdict_of(const fake_connection *connection);

@@ -245,16 +245,19 @@ static bool resume_with_fault(int number)
 
     CHECK(SSL_CTX_set_max_proto_version(pair.shown_context->ctx, TLS1_2_VERSION) == 1);
     connect_pair(&pair, false);
+    bind_to(pair.judge, under_one);
     CHECK(lab_shake(pair.client, pair.server).client_done);
     SSL_SESSION *session = SSL_get1_session(pair.judge->ssl);
     CHECK(SSL_shutdown(pair.judge->ssl) >= 0);
     disconnect_pair(&pair);
     connect_pair(&pair, false);
     CHECK(SSL_set_session(pair.judge->ssl, session) == 1);
+    bind_to(pair.judge, under_one);
     fault_arm(number);
-    CHECK(lab_shake(pair.client, pair.server).client_done);
+    bool done = lab_shake(pair.client, pair.server).client_done;
     bool failed = fault_disarm();
-    CHECK(SSL_session_reused(pair.judge->ssl) == 1);
+    CHECK(failed || done);
+    CHECK(!done || SSL_session_reused(pair.judge->ssl) == 1);
     ft_verdict verdict = verdict_of(pair.judge);
     CHECK(verdict.step == FT_STEP_NONE || verdict.step == FT_STEP_RESUMED);
     CHECK(chain_of(pair.judge, true) == NULL);

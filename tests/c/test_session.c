@@ -43,6 +43,7 @@ static void a_resumed_session_is_captured(int version)
 
     CHECK(SSL_CTX_set_max_proto_version(pair.shown_context->ctx, version) == 1);
     connect_pair(&pair, false);
+    bind_to(pair.judge, under_one);
     CHECK(lab_shake(pair.client, pair.server).client_done);
     SSL_SESSION *session = SSL_get1_session(pair.judge->ssl);
     CHECK(session != NULL && SSL_SESSION_is_resumable(session) == 1);
@@ -51,6 +52,7 @@ static void a_resumed_session_is_captured(int version)
 
     connect_pair(&pair, false);
     CHECK(SSL_set_session(pair.judge->ssl, session) == 1);
+    bind_to(pair.judge, under_one);
     num_callbacks = 0;
     outcome end = lab_shake(pair.client, pair.server);
     CHECK(end.client_done && end.server_done);
