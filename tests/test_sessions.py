@@ -12,7 +12,7 @@ import pytest
 import fasttrust
 import peer
 import pki
-from fasttrust import TrustStore
+from fasttrust import TrustStore, _system
 from world import Pair, leaf_of, machine_trusts, made, plain
 
 ROOT, OTHER = pki.root("root"), pki.root("other")
@@ -60,8 +60,18 @@ def change_the_flags(client: ssl.SSLContext) -> None:
     client.verify_flags ^= ssl.VerifyFlags.VERIFY_X509_STRICT
 
 
+def look_at_no_common_name(client: ssl.SSLContext) -> None:
+    client.hostname_checks_common_name = not client.hostname_checks_common_name
+
+
+def want_longer_keys(client: ssl.SSLContext) -> None:
+    client.set_ciphers(f"DEFAULT:@SECLEVEL={client.security_level - 1}")
+
+
 CHANGES = [
     check_no_name,
+    look_at_no_common_name,
+    want_longer_keys,
     trust_more,
     trust_less,
     trust_what_nobody_can_list,
@@ -145,6 +155,83 @@ def test_session_set_behind_our_back_is_refused_by_openssl(server: ssl.SSLContex
     session = session_of(client, server)
     pair = Pair(client, server, server_hostname=NAMES[1])
     pair.client.session = session
+    with pytest.raises(ssl.SSLError, match=r"(?i)different context"):
+        pair.shake()
+
+
+def test_session_of_a_refused_connection_resumes_nothing(server: ssl.SSLContext) -> None:
+    """What a refused handshake leaves is no session: it is had by nobody, or offered to nobody."""
+    client = made(CLIENT)
+    stranger = peer.server_context(leaf_of(OTHER), version=server.maximum_version)
+    pair = Pair(client, stranger)
+    with pytest.raises(fasttrust.VerificationError):
+        pair.shake()
+    try:
+        session = pair.client.session
+    except ValueError:  # TLS 1.2, where it has no keys yet
+        assert server.maximum_version == ssl.TLSVersion.TLSv1_2
+        return
+    for host in (pki.HOST, NAMES[1]):
+        with pytest.raises(fasttrust.VerificationError):
+            Pair(client, stranger, session=session, server_hostname=host).shake()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["given", "set afterwards"])
+def test_session_of_before_attach_carries_nothing(server: ssl.SSLContext, late: bool) -> None:
+    """A session that plain `ssl` made of an unverified peer brings that peer no byte."""
+    client = plain(CLIENT)
+    verify_nobody(client)
+    stranger = peer.server_context(leaf_of(OTHER), version=server.maximum_version)
+    session = session_of(client, stranger)
+    client.verify_mode = ssl.CERT_REQUIRED
+    pair = Pair(client, stranger, session=None if late else session)
+    fasttrust.attach(client)
+    if late:
+        pair = Pair(client, stranger)
+        pair.client.session = session
+    with contextlib.suppress(ssl.SSLError):
+        pair.shake()
+    with pytest.raises(ssl.SSLError):
+        pair.client.write(peer.SECRET)
+    with contextlib.suppress(ssl.SSLError):
+        pair.server.write(peer.REPLY)
+    received = b""
+    with contextlib.suppress(ssl.SSLError):
+        received = pair.client.read(100)
+    assert b"" == received == pair.read(pair.server)
+    assert () == fasttrust.get_verified_chain(pair.client)
+
+
+def test_session_is_had_by_nobody_where_settings_change_meanwhile(
+    server: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection made while another thread changes the settings leaves nothing to resume."""
+    client = made(CLIENT)
+    client.check_hostname = False
+    refresh = _system.System.refresh_if_due
+
+    def change(system: _system.System) -> None:
+        client.verify_mode = ssl.CERT_NONE  # as a thread might, after the settings were read
+        refresh(system)
+
+    monkeypatch.setattr(_system.System, "refresh_if_due", change)
+    session = session_of(client, server)
+    monkeypatch.undo()
+    for mode in (ssl.CERT_REQUIRED, ssl.CERT_NONE):
+        client.verify_mode = mode
+        assert not Pair(client, server, session=session).shake().client.session_reused
+
+
+def test_session_set_late_is_resumed_under_the_same(server: ssl.SSLContext) -> None:
+    """A program may set the session on the connection, as `ssl` has it."""
+    client = made(CLIENT)
+    session = session_of(client, server)
+    pair = Pair(client, server)
+    pair.client.session = session
+    assert pair.shake().client.session_reused
+    pair = Pair(client, server)
+    pair.client.session = session
+    pair.client.context = made(CLIENT, ROOT)
     with pytest.raises(ssl.SSLError, match=r"(?i)different context"):
         pair.shake()
 

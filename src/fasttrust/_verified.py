@@ -86,6 +86,16 @@ class Held:
 #: our methods on the class in between.
 _Base: Any = _ssl._SSLContext
 
+# The settings that a verdict rests on, as C's own numbers: ssl's properties make enums of them.
+_SETTINGS: tuple[Any, ...] = tuple(
+    vars(_Base)[name].__get__
+    for name in ("verify_mode", "verify_flags", "check_hostname", "_host_flags", "security_level")
+)
+
+
+def _settings(context: object) -> str:
+    return " ".join([str(get(context)) for get in _SETTINGS])
+
 
 class Verified:
     """What a context with our verifier has beyond ``ssl``'s: a mixin before its class."""
@@ -103,11 +113,12 @@ class Verified:
         owner: object = None,
         session: ssl.SSLSession | None = None,
     ) -> Any:
-        digest = self._fasttrust_session_context(server_hostname)
+        settings = _settings(self)
+        digest = self._fasttrust_session_context(settings, server_hostname)
         connection = _Base._wrap_socket(
             self, sock, server_side, server_hostname, owner=owner, session=session
         )
-        watch(connection, owner, digest)
+        watch(connection, owner, digest if settings == _settings(self) else os.urandom(32))
         return connection
 
     def _wrap_bio(
@@ -120,26 +131,24 @@ class Verified:
         owner: object = None,
         session: ssl.SSLSession | None = None,
     ) -> Any:
-        digest = self._fasttrust_session_context(server_hostname)
+        settings = _settings(self)
+        digest = self._fasttrust_session_context(settings, server_hostname)
         connection = _Base._wrap_bio(
             self, incoming, outgoing, server_side, server_hostname, owner=owner, session=session
         )
-        watch(connection, owner, digest)
+        # Another thread may have changed them: such a session is nobody's.
+        watch(connection, owner, digest if settings == _settings(self) else os.urandom(32))
         return connection
 
-    def _fasttrust_session_context(self, host: str | None) -> bytes:
+    def _fasttrust_session_context(self, settings: str, host: str | None) -> bytes:
         """Return the hash of what a connection made now is verified under, the system freshened."""
         held = _held(self)
         system = b""
         if held.system is not None:
             held.system.refresh_if_due()
             system = held.system.digest
-        context: Any = self
-        policy = (
-            f"{int(context.verify_mode)} {int(context.verify_flags)} {context.check_hostname} "
-            f"{tuple(held.policy)} {host}"
-        )
-        return hashlib.sha256(held.digest + b"|" + system + b"|" + policy.encode()).digest()
+        policy = f"{settings} {tuple(held.policy)} {host}".encode()
+        return hashlib.sha256(held.digest + b"|" + system + b"|" + policy).digest()
 
     def load_verify_locations(
         self,
