@@ -161,7 +161,7 @@ def test_dependencies_point_one_way() -> None:
         elif path.stem in COMMAND_LINE:
             assert imported(path) - set(BELOW) <= COMMAND_LINE[path.stem], path.name
         else:
-            known = r"_cli|_demo|_(info|inspect)_command|__main__|__init__"
+            known = r"_cli|_demo|_run|_(info|inspect)_command|__main__|__init__"
             assert re.match(known, path.stem), f"{path.name} has no place"
     library = {name for path in MODULES if path.stem in BELOW for name in imported(path)}
     assert library <= set(BELOW)

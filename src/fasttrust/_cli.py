@@ -21,6 +21,7 @@ _INTERRUPTED = 130
 _LONGEST = 3600.0
 
 _PROGRAM = f"python -m {__package__}"
+_RUN_USAGE = f"{_PROGRAM} run [--] SCRIPT | -m MODULE [ARGUMENT ...]"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     demo.set_defaults(run=_demo)
+    _add_run(commands)
     return parser
 
 
@@ -147,6 +149,46 @@ def _info(arguments: argparse.Namespace) -> int:
     return info(arguments)
 
 
+def _add_run(commands: _Commands) -> None:
+    # For its help alone: what follows the program's name is the program's own, see main().
+    commands.add_parser(
+        "run",
+        help="run a Python program whose TLS is verified by fasttrust",
+        usage=_RUN_USAGE,
+        description=(
+            "Run a Python program, unmodified, in this process, injected into ssl: its TLS is\n"
+            "verified by what the system trusts. That of processes which it starts anew is not."
+        ),
+        epilog=(
+            f"examples:\n  {_PROGRAM} run script.py --its-own option\n"
+            f"  {_PROGRAM} run -m pip install requests\n\n"
+            "exit status:\n  that of the program\n"
+            "  2   it cannot be run, or Python's own OpenSSL cannot be reached\n"
+            "  64  wrong usage"
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from ._inject import inject_into_ssl
+    from ._run import find, run
+
+    try:
+        program = find(arguments)
+    except ValueError as error:
+        _Parser(prog=f"{_PROGRAM} run", usage=_RUN_USAGE).error(str(error))
+    except ImportError as error:
+        return _cannot_run("run", f"cannot run this: {error}")
+    mode = backend()
+    if mode.mode == "unavailable":
+        return _cannot_run("run", f"cannot run on this Python: {mode.reason}")
+    inject_into_ssl()
+    run(program)
+    return 0
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec("cryptography") is None:
         return _cannot_run("demo", "needs the package cryptography: pip install 'fasttrust[demo]'")
@@ -182,7 +224,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: help was printed, or the arguments are wrong.
     """
-    parsed = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["run"] and given[1:2] not in (["-h"], ["--help"]):
+        return _run(given[1:])
+    parsed = _parser().parse_args(given)
     try:
         status: int = parsed.run(parsed)
         sys.stdout.flush()
