@@ -87,8 +87,8 @@ ft_chain *ft_chain_make(const ft_part *parts, size_t num, ft_error *err)
         X509 *cert = part->chain == NULL ? parse(part->der) : part->chain->certs[part->place];
 
         if (cert == NULL) {
-            err->depth = (int32_t)chain->num;
             ft_error_set(err, FT_E_MALFORMED, "d2i_X509", "a certificate is malformed");
+            err->depth = (int32_t)chain->num;
             ft_chain_free(chain);
             chain = NULL;
             break;
