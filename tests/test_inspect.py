@@ -195,6 +195,26 @@ def test_server_that_knows_no_protocol_of_ours_is_asked_without(command: Command
     assert [True, False] == offered
 
 
+@pytest.mark.parametrize(
+    ("version", "status"), [(ssl.TLSVersion.TLSv1_2, 2), (ssl.TLSVersion.TLSv1_3, 0)]
+)
+def test_server_that_wants_a_client_certificate_is_told_as_such(
+    command: Command, version: ssl.TLSVersion, status: int
+) -> None:
+    """In TLS 1.2 it ends the handshake; in TLS 1.3 ours is over before it can."""
+    context = servers.peer.server_context(GOOD, version=version, client_anchors=(ROOT,))
+
+    def handle(sock: socket.socket) -> None:
+        with context.wrap_socket(sock, server_side=True) as connection:
+            connection.recv(1)
+
+    with servers.serving(handle) as port:
+        found = command.server(f"localhost:{port}", status=status)
+    assert found["asks_for_certificate"]
+    if status:
+        assert "handshake_failure after it asked for a client certificate" in found["error"]
+
+
 def test_names_and_ports_where_nobody_is_are_unreachable(command: Command) -> None:
     """A port without a listener, and a name that RFC 6761 reserves for not being there."""
     done = command("inspect", f"127.0.0.1:{closed_port()}", "nobody.invalid")
@@ -249,7 +269,10 @@ def test_file_of_hosts_adds_to_those_named(command: Command, tmp_path: Path) -> 
     """In their order, each once."""
     hosts = tmp_path / "hosts.txt"
     with servers.serving(servers.tls(GOOD)) as port:
-        hosts.write_text(f"# ours\n\nlocalhost:{port}\n127.0.0.1:{port}  # by address\n", "utf-8")
+        hosts.write_text(
+            f"# ours\n\nlocalhost:{port}\nlocalhost.:{port}\n127.0.0.1:{port}  # by address\n",
+            "utf-8",
+        )
         found = command.servers(f"127.0.0.1:{port}", "--file", str(hosts), status=0)
     assert ["127.0.0.1", "localhost"] == [each["host"] for each in found]
 

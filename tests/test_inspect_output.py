@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -14,10 +15,14 @@ from pathlib import Path
 
 import pytest
 
+import fasttrust
 import pki
 import servers
 from command import EXPIRED, GOOD, ISSUER, NAMES, ROOT, UNKNOWN, Command
 from fasttrust import _compare, _roots
+from fasttrust._certificate import _restored
+from fasttrust._paper import Paper, width_of
+from fasttrust._tree import draw, plant
 from world import TESTS, machine_trusts
 
 # What could steer a terminal, turn the direction of writing, or break XML.
@@ -158,10 +163,48 @@ def test_certificate_of_100_kb_is_no_trouble(command: Command, tmp_path: Path, s
     assert picture.stat().st_size < 8000
 
 
+def test_two_that_issued_each_other_are_drawn(command: Command) -> None:
+    """Each once, however the names go round; a twin of the root has a tree of its own."""
+    one = pki.root("one")
+    two = pki.intermediate("two", one)
+    one_by_two = pki.cross_sign("one by two", one, two)
+    twin = pki.root("twin of one", subject="one")
+    leaf = pki.leaf("in circles", two, names=NAMES)
+    with servers.serving(servers.tls(pki.Chain((leaf, one_by_two, two, twin)))) as port:
+        out = command("inspect", f"localhost:{port}").out
+    assert (2, 1, 1) == (
+        len(re.findall(r"CN=one$", out, re.M)),
+        len(re.findall(r"CN=two$", out, re.M)),
+        len(re.findall(r"CN=in circles +leaf$", out, re.M)),
+    )
+
+
+def test_certificate_that_cannot_be_read_is_drawn_as_such() -> None:
+    """OpenSSL takes what is not quite DER; we say that we cannot read it, and draw the rest."""
+    broken = _restored(b"\x30\x80 not DER")
+    leaf = fasttrust.Certificate(GOOD.certificates[0].der)
+    stream = io.StringIO()
+    draw(Paper(stream), plant((), (leaf, broken)))
+    assert "  (unreadable)\n     The certificate is not DER: " in stream.getvalue()
+    assert "CN=good" in stream.getvalue()
+
+
+def test_wide_characters_take_their_columns(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names in Chinese are cut and wrapped by what they take on a terminal."""
+    monkeypatch.setenv("COLUMNS", "40")
+    chain = pki.Chain((pki.leaf("wide", ISSUER, subject="証明書" * 7),))
+    with servers.serving(servers.tls(chain)) as port:
+        lines = command("inspect", f"localhost:{port}").out.splitlines()
+    assert max(map(width_of, lines)) <= 40
+    assert any("証明書" in line for line in lines)
+
+
 def test_deep_chain_fits_the_terminal(command: Command) -> None:
-    """A hundred levels are no wider than the paper, and nothing overflows."""
+    """A hundred and eighty levels are no wider than the paper, and nothing overflows."""
     chain = [pki.root("deep root")]
-    for number in range(100):
+    for number in range(180):
         chain.append(pki.intermediate(f"deep {number}", chain[-1]))
     chain.append(pki.leaf("deepest", chain[-1], names=NAMES))
     sent = pki.Chain(tuple(reversed(chain)))

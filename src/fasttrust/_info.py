@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 
 from . import _native
 from ._backend import Backend, backend
-from ._system import Platform, system
+from ._system import Platform, chosen, system
 from ._trust import TrustStore
 
 #: What changes trust, mode or logging of a program that uses the package.
@@ -136,6 +136,9 @@ def _remarks() -> list[str]:
     said = []
     if sys.flags.ignore_environment and "FASTTRUST_MODE" in os.environ:
         said.append("FASTTRUST_MODE is ignored: Python runs with -E or -I.")
-    if hasattr(os, "getuid") and (os.getuid() != os.geteuid() or os.getgid() != os.getegid()):
-        said.append("SSL_CERT_FILE and SSL_CERT_DIR are ignored: the program is setuid.")
+    said += [
+        f"{name} is ignored: the program is setuid, or conda has set it for every process."
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
+        if os.environ.get(name) and not chosen(name)
+    ]
     return said

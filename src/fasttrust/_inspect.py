@@ -75,6 +75,7 @@ class Report:
         protocol: of TLS, as ``SSLSocket.version()`` writes it; "" where it did not come to that.
         cipher: its cipher suite.
         alpn: what the server chose, "" for nothing.
+        asks_for_certificate: whether the server asked for a client certificate; it gets none.
         sent: the chain that the server sent.
         verified: the chain that it was verified by.
         seconds: how long all took.
@@ -95,6 +96,7 @@ class Report:
     protocol: str = ""
     cipher: str = ""
     alpn: str = ""
+    asks_for_certificate: bool = False
     sent: tuple[Certificate, ...] = ()
     verified: tuple[Certificate, ...] = ()
     seconds: float = 0.0
@@ -167,6 +169,7 @@ def _attempt(
         report.error = _explain(error, doing, settings, wire)
     report.protocol = wire.version
     report.cipher = wire.cipher(context)
+    report.asks_for_certificate = wire.asks_for_certificate
     report.alert_sent, report.alert_received = wire.alert_sent, wire.alert_received
     report.seconds = time.monotonic() - begun
     return report
@@ -264,7 +267,8 @@ def _explain(error: Exception, doing: str, settings: Settings, wire: Wire) -> st
 
 def _explain_handshake(error: Exception, settings: Settings, wire: Wire) -> str:
     if wire.alert_received:
-        return f"the server ended the handshake with the alert {wire.alert_received}"
+        wanted = " after it asked for a client certificate" if wire.asks_for_certificate else ""
+        return f"the server ended the handshake with the alert {wire.alert_received}{wanted}"
     if wire.first and wire.first[0] not in _RECORDS:
         return _no_tls(wire.first, bool(settings.starttls))
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)):

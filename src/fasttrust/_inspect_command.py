@@ -75,7 +75,11 @@ def _targets(arguments: argparse.Namespace) -> list[Target]:
             raise ValueError(f"--file {arguments.file}: {error}") from error
     if not found:
         raise ValueError("no host was given")
-    return list(dict.fromkeys(found))
+    # Each once, however often and in however many spellings it was named.
+    once: dict[tuple[str, int], Target] = {}
+    for each in found:
+        once.setdefault((each.host, each.port), each)
+    return list(once.values())
 
 
 def _read(path: str) -> str:

@@ -69,6 +69,7 @@ def _report(report: Report, roots: Roots, settings: Settings, now: datetime) -> 
         "protocol": report.protocol or None,
         "cipher": report.cipher or None,
         "alpn": report.alpn or None,
+        "asks_for_certificate": report.asks_for_certificate,
         "seconds": round(report.seconds, 6),
         "root": root and {"kind": root.kind, "subject": root.subject, "said": root.said},
         "verified": [_certificate(each, now) for each in report.verified],

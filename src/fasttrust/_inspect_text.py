@@ -74,6 +74,7 @@ def show_report(paper: Paper, report: Report, roots: Roots, settings: Settings) 
 def _server(report: Report) -> str:
     facts = [report.address, report.protocol, report.cipher]
     facts.append(f"ALPN {report.alpn}" if report.alpn else "")
+    facts.append("asks for a client certificate" if report.asks_for_certificate else "")
     if not any(facts):
         return ""
     return ", ".join(filter(None, [*facts, f"{report.seconds * 1000:.0f} ms"]))

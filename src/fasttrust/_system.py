@@ -105,7 +105,7 @@ _CONDAS = {
 }
 
 
-def _chosen(variable: str) -> str:
+def chosen(variable: str) -> str:
     """Return what an environment variable says of the store; "" where it is as good as unset."""
     if _is_setuid():
         return ""
@@ -121,8 +121,8 @@ def places() -> Places:
     setuid programs.
     """
     file_variable, file, directory_variable, directory = _ssl.get_default_verify_paths()
-    chosen_file = _chosen(file_variable)
-    chosen_directories = _chosen(directory_variable)
+    chosen_file = chosen(file_variable)
+    chosen_directories = chosen(directory_variable)
     if chosen_file or chosen_directories:
         said = [f"{file_variable}={chosen_file}"] if chosen_file else []
         said += [f"{directory_variable}={chosen_directories}"] if chosen_directories else []
@@ -358,7 +358,7 @@ _PLATFORM = Platform()
 
 def system() -> System | Platform:
     """Return the system's store as the environment names it now, freshly looked at."""
-    if _native.PLATFORM_DECIDES and not any(map(_chosen, _CONDAS)):
+    if _native.PLATFORM_DECIDES and not any(map(chosen, _CONDAS)):
         return _PLATFORM
     environment = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     found = _systems.get(environment)

@@ -35,6 +35,7 @@ class Node:
         place: which of those sent it is, from 1; 0 where it was not sent.
         issued: those below it.
         label: a short name for it.
+        above: the one that it hangs below.
     """
 
     facts: Facts
@@ -42,6 +43,7 @@ class Node:
     place: int
     issued: list[Node] = field(default_factory=list)
     label: str = ""
+    above: Node | None = None
 
     @property
     def name(self) -> str:
@@ -95,32 +97,33 @@ def plant(
             )
     roots = [nodes[verified[-1]]] if verified else []
     for below, above in pairwise(verified):
-        nodes[above].issued.append(nodes[below])
-    placed = [nodes[certificate] for certificate in verified]
-    waiting = [node for certificate, node in nodes.items() if certificate not in verified]
-    while waiting:
-        node = _next(waiting, placed)
-        issuer = _issuer(node, placed)
-        siblings = roots if issuer is None else issuer.issued
-        siblings.append(node)
-        waiting.remove(node)
-        placed.append(node)
+        _hang(nodes[below], nodes[above])
+    by_name: dict[object, Node] = {}
+    for node in nodes.values():
+        if not node.facts.problem:
+            by_name.setdefault(node.facts.subject_name, node)
+    for certificate, node in nodes.items():
+        if certificate in verified:
+            continue
+        issuer = None if node.facts.is_self_issued else by_name.get(node.facts.issuer_name)
+        if issuer is None or _is_below(issuer, node):
+            roots.append(node)
+        else:
+            _hang(node, issuer)
     return roots
 
 
-def _next(waiting: list[Node], placed: list[Node]) -> Node:
-    """Return one whose issuer is there, else one whose issuer will never be, else any."""
-    for node in waiting:
-        if _issuer(node, placed):
-            return node
-    for node in waiting:
-        if _issuer(node, [other for other in waiting if other is not node]) is None:
-            return node
-    return waiting[0]  # two that issued each other
+def _hang(node: Node, issuer: Node) -> None:
+    node.above = issuer
+    issuer.issued.append(node)
 
 
-def _issuer(node: Node, among: Sequence[Node]) -> Node | None:
-    return next((other for other in among if other.facts.issued(node.facts)), None)
+def _is_below(node: Node, other: Node) -> bool:
+    """Tell whether a node hangs below another, or is it: names may go round in circles."""
+    above: Node | None = node
+    while above is not None and above is not other:
+        above = above.above
+    return above is other
 
 
 def _role(

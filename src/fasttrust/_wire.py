@@ -7,7 +7,7 @@ from typing import Any
 
 # Content types of TLS, and OpenSSL's own for the five bytes before each record.
 _ALERT, _HANDSHAKE, _HEADER = 21, 22, 256
-_SERVER_HELLO = 2
+_SERVER_HELLO, _CERTIFICATE_REQUEST = 2, 13
 # RFC 8446, section 6.2: what Python's AlertDescription lacks.
 _NEWER_ALERTS = {86: "inappropriate_fallback", 109: "missing_extension"}
 _NEWER_ALERTS |= {116: "certificate_required", 120: "no_application_protocol"}
@@ -23,6 +23,7 @@ class Wire:
         alert_received: the last one of the server's.
         first: the first five bytes that the server sent.
         version: of the protocol, once the server chose it.
+        asks_for_certificate: whether the server wants one of the client's.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class Wire:
         self.alert_received = ""
         self.first = b""
         self.version = ""
+        self.asks_for_certificate = False
         self._suite = -1
 
     def watch(self, context: ssl.SSLContext) -> None:
@@ -57,6 +59,7 @@ class Wire:
                 self.alert_received = _alert(data[1])
         elif content == _HANDSHAKE and not sent:
             self.version = _VERSIONS.get(version, f"0x{version:04X}")
+            self.asks_for_certificate |= kind == _CERTIFICATE_REQUEST
             # Four bytes of header, version, random, the session's id with its length; the suite.
             if kind == _SERVER_HELLO and len(data) > 38:
                 at = 39 + data[38]
