@@ -147,6 +147,81 @@ static void who_verifies_nobody_goes_on(void)
     free_pair(&pair);
 }
 
+/*
+ * CPython from 3.13.18 on has a list of certificates never to trust, in the connection's verify
+ * callback: it is asked about each certificate of the chain, and its no is the verdict (code 28),
+ * whoever vouches for the chain.
+ */
+static int asked[3]; // how often, by depth
+static int rejected; // the depth of which the list says no, -1 for none
+static bool forgives;
+
+static int on_list(int accepted, X509_STORE_CTX *question)
+{
+    int depth = X509_STORE_CTX_get_error_depth(question);
+
+    if (X509_STORE_CTX_get_current_cert(question) != NULL && depth >= 0 && depth < 3) {
+        asked[depth]++;
+    }
+    if (accepted != 0 && depth == rejected) {
+        X509_STORE_CTX_set_error(question, X509_V_ERR_CERT_REJECTED);
+        return 0;
+    }
+    return forgives ? 1 : accepted;
+}
+
+static void run_list(bool judge_is_server, int anchors, int version, int depth)
+{
+    pair pair = make_pair(judge_is_server, anchors, true, true, false);
+    int mode = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+
+    CHECK(SSL_CTX_set_max_proto_version(pair.shown_context->ctx, version) == 1);
+    SSL_CTX_set_verify(pair.judge_context->ctx, mode, on_list);
+    connect_pair(&pair, judge_is_server);
+    rejected = depth;
+    for (int i = 0; i < 3; i++) {
+        asked[i] = 0;
+    }
+    outcome end = lab_shake(pair.client, pair.server);
+    CHECK((judge_is_server ? end.server_done : end.client_done) == (depth < 0));
+    CHECK(verdict_of(pair.judge).code == (depth < 0 ? X509_V_OK : X509_V_ERR_CERT_REJECTED));
+    CHECK(depth < 0 || verdict_of(pair.judge).depth == depth);
+    CHECK((judge_is_server ? end.client_reason : end.server_reason) ==
+          (depth < 0 ? 0 : SSL_R_SSLV3_ALERT_BAD_CERTIFICATE));
+    for (int i = 0; i < 3; i++) {
+        CHECK(asked[i] > 0 || i < depth); // from the anchor down to the one that is rejected
+    }
+    ft_chain *verified = chain_of(pair.judge, true);
+    CHECK((verified != NULL) == (depth < 0));
+    ft_chain_free(verified);
+    free_pair(&pair);
+}
+
+static void a_list_of_certificates_never_to_trust_counts(void)
+{
+    for (int depth = -1; depth < 3; depth++) {
+        for (int i = 0; i < 8; i++) {
+            run_list(i % 2 == 0, i % 4 < 2 ? SYSTEM : OWN, i < 4 ? TLS1_2_VERSION : TLS1_3_VERSION,
+                     depth);
+        }
+    }
+}
+
+/* A callback that lets a bad certificate pass cannot make us accept it: its code is the verdict. */
+static void a_callback_that_forgives_is_not_believed(void)
+{
+    pair pair = make_pair(false, NONE, true, false, false);
+
+    SSL_CTX_set_verify(pair.judge_context->ctx, SSL_VERIFY_PEER, on_list);
+    connect_pair(&pair, false);
+    rejected = -1;
+    forgives = true;
+    CHECK(!lab_shake(pair.client, pair.server).client_done);
+    CHECK(verdict_of(pair.judge).code != X509_V_OK && chain_of(pair.judge, true) == NULL);
+    forgives = false;
+    free_pair(&pair);
+}
+
 /* Trust changed after attaching counts for the next handshake, in both directions. */
 static void trust_can_be_changed(void)
 {
@@ -177,6 +252,8 @@ int main(void)
     RUN(a_wrong_name_is_refused);
     RUN(revocation_lists_count);
     RUN(who_verifies_nobody_goes_on);
+    RUN(a_list_of_certificates_never_to_trust_counts);
+    RUN(a_callback_that_forgives_is_not_believed);
     RUN(trust_can_be_changed);
     return lab_end("test_handshake");
 }
