@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import ssl
 from collections.abc import Callable
@@ -13,8 +12,19 @@ import pytest
 import fasttrust
 import peer
 import pki
-from bundles import BUNDLE, KEPT, OWN, PRIVATE, SYSTEM, UNKNOWN_ISSUER, verdict, verdicts, write
-from fasttrust import TrustStore, _bundles, _public_bundles
+from bundles import (
+    BUNDLE,
+    KEPT,
+    OWN,
+    PRIVATE,
+    SYSTEM,
+    UNKNOWN_ISSUER,
+    publish,
+    verdict,
+    verdicts,
+    write,
+)
+from fasttrust import TrustStore
 from world import attached, code, leaf_of, machine_trusts, made, plain
 
 CLIENT, SERVER = ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER
@@ -28,13 +38,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> None:
     """Publish the bundle of these tests: the package's list has one entry more."""
-    known = _public_bundles.CERTIFICATES.split()
-    ours = [hashlib.sha256(each.der).hexdigest()[:32] for each in BUNDLE]
-    bits = ((1 << len(ours)) - 1) << len(known)
-    monkeypatch.setattr(_public_bundles, "CERTIFICATES", " ".join(known + ours))
-    latest = ("2099-01-01", "test bundle", bits)
-    monkeypatch.setattr(_public_bundles, "BUNDLES", (*_public_bundles.BUNDLES, latest))
-    monkeypatch.setattr(_bundles, "_answers", {})
+    publish(monkeypatch)
 
 
 def own_to_choose(protocol: int) -> ssl.SSLContext:
