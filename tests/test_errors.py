@@ -5,6 +5,7 @@ from __future__ import annotations
 import _ssl
 import copy
 import gc
+import logging
 import pickle
 import random
 import re
@@ -348,3 +349,52 @@ def test_error_is_in_no_reference_cycle() -> None:
         assert after == before - 2
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("carrier", peer.CARRIERS)
+def test_each_verdict_is_logged(
+    make: Make, carrier: str, machine: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A refusal is told at INFO with host, code and origin of trust; who accepted, at DEBUG."""
+    client = make(CLIENT, ROOT)
+    with caplog.at_level(logging.DEBUG, "fasttrust"):
+        peer.connect(client, peer.server_context(leaf_of(STRANGER)), carrier=carrier)
+        peer.connect(client, peer.server_context(leaf_of(ROOT)), carrier=carrier)
+        client.check_hostname = False
+        client.verify_mode = ssl.CERT_NONE
+        peer.connect(client, peer.server_context(leaf_of(STRANGER)), carrier=carrier)
+    told = [(each.levelname, each.getMessage()) for each in caplog.records]
+    origin = f"the system (SSL_CERT_FILE={machine} and SSL_CERT_DIR={machine.parent / 'empty'})"
+    words = "20 unable to get local issuer certificate (depth 0)"
+    assert told == [
+        (
+            "INFO",
+            f"refused {pki.HOST}: {words}; trusted: {origin} and what the program gave or loaded",
+        ),
+        ("DEBUG", f"accepted {pki.HOST}: decided by OpenSSL; anchor: {_restored(ROOT.der)!r}"),
+        (
+            "DEBUG",
+            f"accepted {pki.HOST}: decided by nobody: peers are not verified here; anchor: none",
+        ),
+    ]
+
+
+def test_resumed_and_client_verdicts_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A session that is resumed says so, and a server tells whom it refused by what."""
+    client, server = made(CLIENT, ROOT), made(SERVER, ROOT)
+    leaf_of(ROOT).load(server)
+    session = Pair(client, server).shake().client.session
+    server.verify_mode = ssl.CERT_REQUIRED
+    leaf_of(STRANGER).load(client)
+    with caplog.at_level(logging.DEBUG, "fasttrust"):
+        pair = Pair(client, server, session=session)
+        with pytest.raises(fasttrust.VerificationError):
+            pair.shake()
+        server.verify_mode = ssl.CERT_NONE
+        Pair(client, server, session=session).shake()
+    told = [each.getMessage() for each in caplog.records]
+    refused = "refused a peer: 20 unable to get local issuer certificate (depth 0)"
+    assert f"{refused}; trusted: what the program gave or loaded" in told
+    assert (
+        f"accepted {pki.HOST}: decided by nobody anew: a session is resumed; anchor: none" in told
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import weakref
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from ._errors import VerificationError, verification_error
 from ._hints import hint, without_store
 
 _MISSING = object()
+
+_log = logging.getLogger(__package__)
 
 
 class Watched:
@@ -42,6 +45,27 @@ class Watched:
                 raise ours from error
             finally:
                 del ours  # or the error and this frame would keep each other alive
+        if _log.isEnabledFor(logging.DEBUG):
+            self._tell()
+
+    def _tell(self) -> None:
+        """Log who decided about an accepted peer, and by which anchor."""
+        record = self._known()
+        if record is not None:
+            _log.debug(
+                "accepted %s: decided by %s; anchor: %s",
+                getattr(self, "server_hostname", None) or "a peer",
+                _native.STEPS[_native.record_verdict(record).step],
+                *(get_verified_chain(self)[-1:] or ("none",)),
+            )
+
+    def _known(self) -> _native.Record | None:
+        """Return our record of the connection; None where its context is not ours."""
+        if self._fasttrust_record is not None:
+            return self._fasttrust_record
+        sslobj = find_sslobj(self)  # gevent tells no owner
+        ours = sslobj is not None and self._is_ours()
+        return _native.record_watch(sslobj) if ours else None
 
     def get_verified_chain(self) -> list[bytes]:
         """Return the verified chain in DER, leaf first, as Python 3.13's method of that name.
@@ -77,22 +101,21 @@ class Watched:
 
     def _explained(self, error: ssl.SSLCertVerificationError) -> VerificationError | None:
         """Return the refusal with what we know of it; None where it is not one of ours."""
-        record = self._fasttrust_record
-        if record is None:  # gevent tells no owner
-            sslobj = find_sslobj(self)
-            if sslobj is None or not self._is_ours():
-                return None
-            record = _native.record_watch(sslobj)
+        record = self._known()
+        if record is None:
+            return None
         verdict = _native.record_verdict(record)
         if verdict.code != getattr(error, "verify_code", None):
             return None
         held = getattr(getattr(self, "context", None), "_fasttrust_held", None)
+        is_server = bool(getattr(self, "server_side", False))
         return explain(
             error,
             verdict,
             get_unverified_chain(self),
             host=getattr(self, "server_hostname", None),
-            problem=held and held.problem(bool(getattr(self, "server_side", False))),
+            origin=held.origin(is_server) if held else "what the program loaded",
+            problem=held and held.problem(is_server),
             at_time=held and held.policy.at_time,
         )
 
@@ -103,19 +126,29 @@ def explain(
     chain: tuple[Certificate, ...],
     *,
     host: str | None,
+    origin: str,
     problem: OSError | None,
     at_time: int | None,
 ) -> VerificationError:
-    """Return ``ssl``'s refusal with what we know of it.
+    """Return ``ssl``'s refusal with what we know of it, and log it.
 
     Args:
         error: what ``ssl`` raises.
         verdict: the same by our record.
         chain: what the peer sent.
         host: the name that was asked for, if any.
+        origin: where trust came from.
         problem: why nothing of the system's store is trusted, if so.
         at_time: the moment it was judged by, in seconds since 1970; None is now.
     """
+    _log.info(
+        "refused %s: %d %s (depth %s); trusted: %s",
+        host or "a peer",
+        error.verify_code,
+        error.verify_message,
+        verdict.depth,
+        origin,
+    )
     say = hint(error.verify_code, verdict.depth, chain, host, at_time)
     if problem:
         say = without_store(error.verify_code, problem) or say

@@ -26,6 +26,14 @@ from ._core import lib as lib  # noqa: PLC0414
 Record = NewType("Record", object)
 
 STEP_UNASKED: int = lib.FT_STEP_UNASKED
+#: Who decided about a peer that was accepted, for people.
+STEPS: dict[int, str] = {
+    lib.FT_STEP_NONE: "nobody: it showed no certificate",
+    lib.FT_STEP_UNASKED: "nobody: peers are not verified here",
+    lib.FT_STEP_RESUMED: "nobody anew: a session is resumed",
+    lib.FT_STEP_OPENSSL: "OpenSSL",
+    lib.FT_STEP_SYSTEM: "the platform",
+}
 #: FT_REVOCATION_*, by the words that a program says.
 REVOCATION: dict[str, int] = {
     word: getattr(lib, f"FT_REVOCATION_{word.upper()}") for word in ("platform", "soft", "hard")

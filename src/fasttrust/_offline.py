@@ -125,6 +125,7 @@ def verify_under(
         verdict,
         certificates(sent),
         host=host,
+        origin=held.origin(is_server),
         problem=held.problem(is_server),
         at_time=at_time,
     )

@@ -249,6 +249,7 @@ class Platform:
     problem = None
     asks_platform = True
     digest = b"the platform"
+    said = "the platform's word"
 
     def certificates(self) -> list[bytes]:
         """Return no anchor: a list would be a lie."""
@@ -288,6 +289,11 @@ class System:
     def digest(self) -> bytes:
         """Return what changes whenever the anchors do."""
         return self.index.digest
+
+    @property
+    def said(self) -> str:
+        """Return who says where the store is, for people."""
+        return self.state.where.said or "none was found"
 
     def certificates(self) -> list[bytes]:
         """Return the anchors that count now, in DER."""

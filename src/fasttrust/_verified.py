@@ -76,10 +76,19 @@ class Held:
         ders += self.system.listed() if self.system and self.listed else []
         return list(dict.fromkeys(ders))
 
+    def _system_on(self, server_side: bool) -> System | Platform | None:
+        return self.system if self.for_servers or not server_side else None
+
     def problem(self, server_side: bool) -> OSError | None:
         """Return why nothing of the system is trusted on that side of a connection, if so."""
-        counts = self.for_servers or not server_side
-        return self.system.problem if self.system is not None and counts else None
+        the_system = self._system_on(server_side)
+        return None if the_system is None else the_system.problem
+
+    def origin(self, server_side: bool) -> str:
+        """Return where trust comes from on that side of a connection, for people."""
+        the_system = self._system_on(server_side)
+        parts = [] if the_system is None else [f"the system ({the_system.said})"]
+        return " and ".join([*parts, "what the program gave or loaded"])
 
 
 #: The class of C that each method of ours goes on to. Not what ``super()`` names: injection sets
