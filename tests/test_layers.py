@@ -119,17 +119,27 @@ BELOW = {
     "_backend": {"_native"},
     "_connection": {"_native", "_certificate", "_errors", "_hints"},
     "_verified": {"_native", "_anchors", "_bundles", "_connection", "_policy", "_system"},
+    "_standard": set(),
     "_context": {
         "_native",
         "_anchors",
         "_bundles",
         "_connection",
         "_policy",
+        "_standard",
         "_system",
         "_trust",
         "_verified",
     },
-    "_inject": {"_native", "_bundles", "_connection", "_context", "_trust", "_verified"},
+    "_inject": {
+        "_native",
+        "_bundles",
+        "_connection",
+        "_context",
+        "_standard",
+        "_trust",
+        "_verified",
+    },
     "_offline": {"_native", "_certificate", "_connection", "_context", "_policy", "_trust"},
 }
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import _ssl
+import contextlib
 import datetime
 import os
 import ssl
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import _bundles, _native
 from ._anchors import Index, from_der
 from ._connection import Watched, watched_class
 from ._policy import Policy, Revocation, policy
+from ._standard import Settings
+from ._standard import Standard as _Standard
 from ._system import Platform, System
 from ._trust import TrustStore
 from ._verified import Held, Verified
@@ -41,17 +45,6 @@ _native.after_fork(_after_fork)
 _default_context = ssl.create_default_context
 
 
-def _standard_class() -> type[_ssl._SSLContext]:
-    # By its origin, not by its name: others (truststore) put their own class under ssl.SSLContext.
-    for candidate in _ssl._SSLContext.__subclasses__():
-        if candidate.__module__ == "ssl" and candidate.__qualname__ == "SSLContext":
-            return candidate
-    raise ImportError("the module ssl defines no SSLContext")
-
-
-_Standard: Any = _standard_class()
-
-
 class _IsVerified(type):
     def __instancecheck__(cls, value: object) -> bool:
         # True of every context that carries our verifier, for SSLContext itself: what attach() and
@@ -61,7 +54,7 @@ class _IsVerified(type):
         return super().__instancecheck__(value)
 
 
-class _Ours(Verified, _Standard):  # type: ignore[misc]
+class _Ours(Verified, Settings, _Standard):  # type: ignore[misc]
     """``ssl``'s context with our methods: in the MRO below whatever the program overrides."""
 
     sslsocket_class = watched_class(_Standard.sslsocket_class)
@@ -277,6 +270,9 @@ def _adopt(
     must_have_store: bool = False,
 ) -> None:
     """Give a context that is not of our making our class and our verifier, or leave it alone."""
+    other = getattr(context, "_fasttrust_holder", HOLDER)
+    if other != HOLDER:
+        raise RuntimeError(f"the context is verified by another copy of fasttrust: {other}")
     before = type(context)
     with _attaching:
         derived = _verified_class(before)
@@ -322,10 +318,18 @@ def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
     """
     if not type.__subclasscheck__(_Standard, type(context)):
         raise TypeError(f"not an ssl.SSLContext: {type(context).__name__!r}")
-    other = getattr(context, "_fasttrust_holder", HOLDER)
-    if other != HOLDER:
-        raise RuntimeError(f"the context is verified by another copy of fasttrust: {other}")
     _adopt(context, _checked(trust), keep=trust is None)
+
+
+@contextlib.contextmanager
+def _aside() -> Iterator[None]:
+    """Keep whichever copy of the package is injected away from what this thread makes meanwhile."""
+    aside = getattr(_Standard.__new__, "_fasttrust_aside", None) or threading.local()
+    aside.on = True
+    try:
+        yield
+    finally:
+        aside.on = False
 
 
 def create_default_context(
@@ -367,7 +371,8 @@ def create_default_context(
     chosen = policy(network, revocation, timeout, at_time)
     # ssl knows its defaults, we do not repeat them. Naming any directory keeps it from parsing the
     # system's bundle; nothing of it reaches the fresh store that attaching installs.
-    context = _default_context(purpose, capath=os.devnull)
+    with _aside():
+        context = _default_context(purpose, capath=os.devnull)
     if not type.__subclasscheck__(_Standard, type(context)):
         raise RuntimeError(f"ssl.SSLContext was replaced by {type(context).__module__}")
     named = cafile is not None or capath is not None or cadata is not None

@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 from . import _bundles, _context, _native
 from ._connection import watched_class
 from ._context import HOLDER
+from ._standard import Standard as _Standard
 from ._trust import TrustStore
 from ._verified import Verified
 
 _log = logging.getLogger(__package__)
 
-_Standard: Any = _context._Standard
 _METHODS = (
     "load_verify_locations",
     "load_default_certs",
@@ -152,15 +152,21 @@ def _restore() -> None:
 
 
 def _constructor(before: Callable[..., Any]) -> Callable[..., Any]:
+    aside = threading.local()
+
     @functools.wraps(before)
     def new(cls: type, protocol: int | None = None, *args: Any, **kwargs: Any) -> Any:
         context = before(cls, protocol, *args, **kwargs)
         settings = _settings
-        if settings is not None and not _is_settled(cls, context):
+        if settings is None or getattr(aside, "on", False):
+            return context
+        if not _is_settled(cls, context):
             _give_verifier(context, settings)
         return context
 
+    # For other copies: who is here, and how a thread of theirs makes a context that is not ours.
     new._fasttrust_holder = HOLDER  # type: ignore[attr-defined]
+    new._fasttrust_aside = aside  # type: ignore[attr-defined]
     return new
 
 
