@@ -336,6 +336,47 @@ def test_default_context_under_gevent() -> None:
     assert expected == check_python(program, SSL_CERT_FILE="none").splitlines()
 
 
+def test_uvloop_transports() -> None:
+    """uvloop's transports and writers have chains, and its handshakes our verdict."""
+    pytest.importorskip("uvloop", reason="uvloop is not installed")
+    program = """
+        import asyncio, ssl, uvloop
+        import fasttrust, peer, pki
+        root = pki.root("root")
+        a = pki.intermediate("A", root)
+        server = peer.server_context(pki.Chain((pki.leaf("leaf", root), a)))
+        received = []
+        async def serve(reader, writer):
+            received.append(await reader.read(100))
+            writer.close()
+        async def main():
+            listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server)
+            port = listener.sockets[0].getsockname()[1]
+            for anchor in (pki.root("stranger"), root):
+                client = fasttrust.create_default_context(cadata=anchor.pem)
+                opening = asyncio.open_connection(
+                    "127.0.0.1", port, ssl=client, server_hostname=pki.HOST)
+                try:
+                    reader, writer = await asyncio.wait_for(opening, 20)
+                except fasttrust.VerificationError as error:
+                    print(error.verify_code, len(error.chain))
+                    continue
+                print(type(writer.transport).__module__.partition(".")[0])
+                for each in (writer, writer.transport, writer.get_extra_info("ssl_object")):
+                    print(*[len(ask(each)) for ask in (
+                        fasttrust.get_verified_chain, fasttrust.get_unverified_chain)])
+                writer.write(b"secret")
+                writer.write_eof() if writer.can_write_eof() else writer.close()
+                await asyncio.wait_for(reader.read(), 20)
+            listener.close()
+        loop = uvloop.new_event_loop()
+        loop.run_until_complete(main())
+        print(received)
+    """
+    expected = ["20 2", "uvloop", "2 2", "2 2", "2 2", "[b'secret']"]
+    assert expected == check_python(program).splitlines()
+
+
 def test_deprecated_protocols_warn_once(make: Make) -> None:
     """A deprecated protocol warns as `ssl` does, and no more."""
     with warnings.catch_warnings(record=True) as caught:
