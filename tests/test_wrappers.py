@@ -337,7 +337,7 @@ def test_default_context_under_gevent() -> None:
 
 
 def test_uvloop_transports() -> None:
-    """uvloop's transports and writers have chains, and its handshakes our verdict."""
+    """Uvloop's transports and writers have chains, and its handshakes our verdict."""
     pytest.importorskip("uvloop", reason="uvloop is not installed")
     program = """
         import asyncio, ssl, uvloop
