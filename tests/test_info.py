@@ -146,6 +146,16 @@ def test_commands_need_no_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert printed.endswith("\n0\n")
 
 
+def test_variable_that_is_ignored_is_said_to_be(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a setuid program, or where conda sets it for every process."""
+    machine_trusts(monkeypatch, tmp_path, ROOT)
+    assert "is ignored" not in command("info").out
+    monkeypatch.setattr(_info, "chosen", lambda variable: "")
+    assert "remark     SSL_CERT_FILE is ignored: " in command("info").out
+
+
 def test_system_that_lists_no_anchor_is_told_as_such(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

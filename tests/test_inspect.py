@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 import socket
 import ssl
@@ -14,7 +15,8 @@ import pytest
 import pki
 import servers
 from command import EXPIRED, GOOD, ISSUER, ROOT, STRANGER, UNKNOWN, WRONG_NAME, Command
-from fasttrust import _inspect_command
+from fasttrust import _inspect, _inspect_command
+from fasttrust._target import target
 from world import machine_trusts
 
 
@@ -213,6 +215,37 @@ def test_server_that_wants_a_client_certificate_is_told_as_such(
     assert found["asks_for_certificate"]
     if status:
         assert "handshake_failure after it asked for a client certificate" in found["error"]
+
+
+def test_context_that_cannot_be_made_is_told(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Such as one that cannot log its keys where SSLKEYLOGFILE says, as in `ssl`."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys"))
+    found = command.server("localhost:1", status=2)
+    assert "no context could be made: " in found["error"]
+    assert "keys" in found["error"]
+
+
+def test_whatever_a_server_answers_is_no_defect_of_ours(command: Command) -> None:
+    """Chance decides what it sends, and how much of it is TLS; none of it is trusted."""
+    chance = random.Random(11)
+    hello = b"\x02\x00\x00\x2c\x03\x03" + bytes(32) + b"\x00\xc0\x2b\x00\x00\x04\xff\x01\x00\x00"
+
+    def handle(sock: socket.socket) -> None:
+        kind = chance.choice([20, 21, 22, 22, 22, 23, chance.randrange(256)])
+        body = bytearray(hello + chance.randbytes(chance.randrange(60)))
+        for _ in range(chance.randrange(4)):
+            body[chance.randrange(len(body))] = chance.randrange(256)
+        record = bytes([kind, 3, chance.randrange(5)]) + len(body).to_bytes(2, "big") + body
+        servers.says(record[: chance.choice([len(record), chance.randrange(9)])])(sock)
+
+    with servers.serving(handle) as port:
+        server = target(f"localhost:{port}")
+        reports = [_inspect.look(server, _inspect.Settings(timeout=5)) for _ in range(150)]
+    assert {_inspect.UNREACHABLE} == {report.verdict for report in reports}
+    assert all(report.error and not report.verified for report in reports)
+    assert len({report.error for report in reports}) > 5
 
 
 def test_names_and_ports_where_nobody_is_are_unreachable(command: Command) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import socket
 from pathlib import Path
 
 import pytest
 
 import servers
 from command import EXPIRED, GOOD, ROOT, Command
-from fasttrust._starttls import PORTS
+from fasttrust._starttls import PORTS, Deadline, InjectionError, StartTLSError, start_tls
 from world import machine_trusts
 
 PROTOCOLS = tuple(servers.STARTTLS)
@@ -55,7 +57,7 @@ def test_plain_text_behind_the_consent_is_a_refusal(
     """Bytes before the handshake are somebody else's (CVE-2011-0411): nothing is sent any more."""
     seen: list[bytes] = []
 
-    def after(sock: servers.socket.socket) -> None:
+    def after(sock: socket.socket) -> None:
         while received := sock.recv(4096):
             seen.append(received)
 
@@ -165,7 +167,7 @@ def test_server_that_greets_otherwise_is_unreachable(
 def test_server_that_drips_is_left_after_the_timeout(command: Command) -> None:
     """The time is that of the connection as a whole, not of each byte."""
 
-    def drips(sock: servers.socket.socket) -> None:
+    def drips(sock: socket.socket) -> None:
         sock.settimeout(0.05)
         while True:
             sock.sendall(b"2")
@@ -179,6 +181,36 @@ def test_server_that_drips_is_left_after_the_timeout(command: Command) -> None:
         done = command("inspect", "--timeout", "0.5", "--starttls", "smtp", f"localhost:{port}")
     assert 2 == done.status
     assert "no answer within 0.5 seconds, speaking smtp" in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_whatever_a_server_says_is_consent_or_an_error_of_ours(protocol: str) -> None:
+    """Chance changes a good conversation: nothing but the errors that are told comes of it."""
+    chance = random.Random(13)
+    good = b"".join(_GREETINGS.get(protocol, ())) + servers.CONSENT[protocol]
+    ends = set()
+    for _ in range(200):
+        said = bytearray(good)
+        for _ in range(chance.randrange(3)):
+            said[chance.randrange(len(said))] = chance.randrange(256)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(said[: chance.choice([len(said), chance.randrange(len(said) + 1)])])
+            theirs.shutdown(socket.SHUT_WR)
+            try:
+                start_tls(protocol, ours, Deadline(10))
+            except (StartTLSError, InjectionError) as error:
+                ends.add(type(error))
+            else:
+                ends.add(None)
+    assert {None, StartTLSError} <= ends
+
+
+_GREETINGS = {
+    "smtp": (b"220 hello\r\n", b"250-hello\r\n250 STARTTLS\r\n"),
+    "imap": (b"* OK hello\r\n",),
+    "ftp": (b"220 hello\r\n",),
+}
 
 
 def test_ports_are_those_that_iana_lists() -> None:

@@ -11,6 +11,7 @@ from typing import NoReturn, TypeAlias
 
 from ._backend import backend
 from ._paper import printable
+from ._starttls import PORTS
 
 # What a command returns; 64 is EX_USAGE of sysexits.h.
 _CANNOT_RUN = 2
@@ -101,7 +102,7 @@ def _add_inspect(commands: _Commands) -> None:
         "--compare", action="store_true", help="ask plain ssl and certifi too, and say why"
     )
     parser.add_argument(
-        "--starttls", choices=("smtp", "imap", "ftp", "postgres", "ldap"), default=""
+        "--starttls", choices=tuple(PORTS), default="", help="what is spoken before TLS"
     )
     parser.add_argument(
         "--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="of each connection: 10"

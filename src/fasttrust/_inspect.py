@@ -120,7 +120,7 @@ def verifying_context(trust: TrustStore | None) -> ssl.SSLContext:
 def look(
     target: Target, settings: Settings, make: Callable[[], ssl.SSLContext] | None = None
 ) -> Report:
-    """Connect to a server, verify it, and tell everything about that. Raises nothing of its own.
+    """Connect to a server, verify it, and tell everything about that: also what goes wrong.
 
     Args:
         target: the server.
@@ -129,9 +129,12 @@ def look(
     """
     make = make or (lambda: verifying_context(settings.trust))
     offer = () if settings.starttls else _ALPN
-    report = _attempt(target, settings, make(), offer)
-    if report.alert_received == "no_application_protocol":
-        report = _attempt(target, settings, make(), ())
+    try:
+        report = _attempt(target, settings, make(), offer)
+        if report.alert_received == "no_application_protocol":
+            report = _attempt(target, settings, make(), ())
+    except OSError as error:  # of making it: a file of roots, or SSLKEYLOGFILE
+        return Report(target, error=f"no context could be made: {error}")
     return report
 
 
