@@ -107,7 +107,7 @@ def _add_inspect(commands: _Commands) -> None:
     parser.add_argument(
         "--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="of each connection: 10"
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.add_argument("--svg", metavar="FILE", help="draw the chains into this file")
     parser.set_defaults(run=_inspect)
 
@@ -121,7 +121,7 @@ def _add_info(commands: _Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.set_defaults(run=_info)
 
 
