@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any, NamedTuple
 
 import pytest
@@ -57,3 +58,10 @@ class Command:
         """Return what it says of the only one."""
         (found,) = self.servers(*arguments, status=status)
         return found
+
+
+def closed_port() -> int:
+    """Return a port of 127.0.0.1 where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port

@@ -75,9 +75,10 @@ def _add_inspect(commands: _Commands) -> None:
         "inspect",
         help="connect to servers and show verdict, chains and why",
         description=(
-            "Connect to servers, and show for each: the verdict with code, hint and alert, both\n"
-            "chains, protocol and cipher, and whose root it ends at. Nothing is accepted in order\n"
-            "to look at it: an untrusted chain is shown by the handshake that refused it."
+            "Connect to servers, and show for each: the verdict with code, hint and alert,\n"
+            "both chains, protocol and cipher, and whose root it ends at. Nothing is accepted\n"
+            "in order to look at it: an untrusted chain is shown by the handshake that\n"
+            "refused it."
         ),
         epilog=(
             "examples:\n"
@@ -87,16 +88,16 @@ def _add_inspect(commands: _Commands) -> None:
             "exit status:\n"
             "  0   all are trusted\n"
             "  1   one or more are not trusted\n"
-            "  2   none is refused, but one or more are unreachable, or this\n"
-            "      Python's OpenSSL is\n"
+            "  2   none is refused, but one or more are unreachable (or Python's own\n"
+            "      OpenSSL is: nothing can be verified then)\n"
             "  64  wrong usage\n\n"
             "Colours are left out with NO_COLOR=1, and where the output is not\na terminal."
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("hosts", nargs="*", metavar="HOST[:PORT]", help="[IPv6]:PORT too")
-    parser.add_argument("--file", metavar="FILE", help="more of them, one a line; - is stdin")
+    parser.add_argument("hosts", nargs="*", metavar="HOST[:PORT]", help="a server; [IPv6]:PORT too")
+    parser.add_argument("--file", metavar="FILE", help="more servers, one a line; - is stdin")
     parser.add_argument("--trust", metavar="FILE", help="trust exactly this file's roots (PEM)")
     parser.add_argument(
         "--compare", action="store_true", help="ask plain ssl and certifi too, and say why"
@@ -105,10 +106,10 @@ def _add_inspect(commands: _Commands) -> None:
         "--starttls", choices=tuple(PORTS), default="", help="what is spoken before TLS"
     )
     parser.add_argument(
-        "--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="of each connection: 10"
+        "--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="for each connection (10)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.add_argument("--svg", metavar="FILE", help="draw the chains into this file")
+    parser.add_argument("--svg", metavar="FILE", help="draw the chains, as a picture")
     parser.set_defaults(run=_inspect)
 
 
