@@ -91,6 +91,22 @@ WORKS = {
             assert len(fasttrust.get_verified_chain(pair.client)) == 3
             assert len(fasttrust.get_unverified_chain(pair.client)) == 2
     """,
+    "without a connection": """
+        trust = fasttrust.TrustStore.from_der([root.der])
+        kept = [fasttrust.Certificate(der) for der in sent.ders]
+        def work():
+            for chain in (sent.ders, kept, [kept[0], a.pem]):
+                assert len(fasttrust.verify_chain(chain, server_hostname=HOST, trust=trust)) == 3
+            for chain, host in ((sent.ders, "other.test"), (sent.ders[:1], HOST), ([b"0"], HOST)):
+                try:
+                    fasttrust.verify_chain(chain, server_hostname=host, trust=trust)
+                except (fasttrust.VerificationError, ValueError) as error:
+                    assert str(error)
+                else:
+                    raise AssertionError("accepted")
+            fresh = fasttrust.TrustStore.from_der([root.der])
+            fasttrust.verify_chain(sent.ders, server_hostname=None, trust=fresh)
+    """,
     "system changes": """
         import os
         store = os.environ["SSL_CERT_FILE"]

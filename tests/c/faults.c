@@ -120,6 +120,7 @@ char *__wrap_strdup(const char *text)
     FAULTY(ft_x509s *, X509_STORE_CTX_get0_chain, (const X509_STORE_CTX *a), (a), NULL) \
     FAULTY(ft_x509s *, X509_STORE_CTX_get1_certs, (X509_STORE_CTX *a, const X509_NAME *b), (a, b), NULL) \
     FAULTY(int, X509_STORE_CTX_set_ex_data, (X509_STORE_CTX *a, int b, void *c), (a, b, c), 0) \
+    FAULTY(int, X509_STORE_CTX_set_default, (X509_STORE_CTX *a, const char *b), (a, b), 0) \
     FAULTY(ft_x509s *, X509_STORE_CTX_get1_chain, (const X509_STORE_CTX *a), (a), NULL) \
     FAULTY(int, X509_VERIFY_PARAM_set1, (X509_VERIFY_PARAM *a, const X509_VERIFY_PARAM *b), (a, b), 0) \
     FAULTY(int, X509_VERIFY_PARAM_set_flags, (X509_VERIFY_PARAM *a, unsigned long b), (a, b), 0) \
