@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -19,6 +20,7 @@ import fasttrust
 import pki
 import servers
 from command import EXPIRED, GOOD, ISSUER, NAMES, ROOT, UNKNOWN, Command
+from fasttrust import _inspect_svg
 from fasttrust._certificate import _restored
 from fasttrust._paper import Paper, width_of
 from fasttrust._tree import draw, plant
@@ -286,6 +288,38 @@ def test_picture_has_a_box_for_each_certificate(command: Command, tmp_path: Path
     for box in boxes:
         assert float(box.get("x", 0)) + float(box.get("width", 0)) <= float(drawn.get("width", 0))
         assert float(box.get("y", 0)) + float(box.get("height", 0)) <= float(drawn.get("height", 0))
+
+
+def test_wide_letters_stay_in_their_box() -> None:
+    """A name is cut by how wide its letters are, not by how many there are."""
+    assert 20 < len(_inspect_svg._fitted("W" * 500, 300, 13)) < 26
+    assert 40 < len(_inspect_svg._fitted("i" * 500, 300, 13)) < 60
+    assert "short" == _inspect_svg._fitted("short", 300, 13)
+
+
+def test_readme_shows_what_is_printed(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its sample is the real output, dates and times aside."""
+    root = pki.root("Example Root CA")
+    issuer = pki.intermediate("Example Issuing CA 1", root, valid=(-200, 900))
+    host = "expired.example.org"
+    leaf = pki.leaf(host, issuer, names=(host,), valid=(-90, -1))
+    machine_trusts(monkeypatch, tmp_path, root)
+    readme = (TESTS.parent / "README.md").read_text("utf-8")
+    (sample,) = re.findall(r"```console\n\$ [^\n]*\n(.*?)```", readme, re.DOTALL)
+    resolve = socket.getaddrinfo
+    with servers.serving(servers.tls(pki.Chain((leaf, issuer)), "h2")) as port:
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda *args, **kwargs: resolve("127.0.0.1", port, **kwargs)
+        )
+        out = command("inspect", host).out
+    assert _timeless(sample) == _timeless(out[out.index("✗") :])
+
+
+def _timeless(text: str) -> str:
+    text = re.sub(r"\d{4}-\d\d-\d\d|\w{3} [ \d]\d \d\d:\d\d:\d\d|\d\d:\d\d", "then", text)
+    return re.sub(r"\d+ ms|\d+ days left|\d+\.\d+\.\d+\.\d+| \d{4} GMT", "so much", text)
 
 
 @pytest.mark.parametrize("verb", [[], ["inspect"], ["info"], ["demo"]])

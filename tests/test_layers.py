@@ -179,6 +179,16 @@ def test_dependencies_point_one_way() -> None:
 
 
 @needs_source
+def test_library_prints_nothing() -> None:
+    """What is found out and what is printed are two things: only the last rows know a stream."""
+    silent = {*BELOW, *COMMAND_LINE} - {"_paper", "_inspect_all"}
+    for path in MODULES:
+        if path.stem in silent:
+            found = re.search(r"\bprint\(|sys\.std(out|err)", path.read_text("utf-8"))
+            assert found is None, (path.name, found)
+
+
+@needs_source
 def test_native_names_the_backend_of_cffi() -> None:
     """Freezers find what the extension imports at run time because `_native` names it."""
     tree = ast.parse((PACKAGE / "_native.py").read_text("utf-8"))

@@ -14,7 +14,7 @@ from ._tree import LEGEND, Node, plant, walk
 
 _WIDTH = 860
 _MARGIN = 24
-_STEP = 36  # how far a box stands right of its issuer's
+_STEP = 28  # how far a box stands right of its issuer's
 _DEEPEST = 10
 _LINE = 19
 _GAP = 14
@@ -27,8 +27,9 @@ _COLOURS = {
     "": ("#f5f7fa", "#7b8794"),
 }
 _VERDICTS = {TRUSTED: "#2e7d32", REFUSED: "#c62828", UNREACHABLE: "#b7791f"}
-# The widest letter of common fonts, beside their size: a name never leaves its box.
-_LETTER = 0.62
+# How wide letters are beside their size, in the wider of common fonts: a name stays in its box.
+_NARROW, _BROAD = frozenset(" !'(),.:;I[]fijlrt|"), frozenset("%@MWmw_&\u2014")
+_BOLD = 1.1
 
 
 class _Picture:
@@ -48,12 +49,7 @@ class _Picture:
         right: bool = False,
     ) -> None:
         """Write one line, cut to a width; ``right`` makes x its end."""
-        room = max(4, int(width / (size * _LETTER)))
-        text = printable(text)
-        if width_of(text) > room:
-            while width_of(text) > room - 1:
-                text = text[: min(len(text) - 1, room - 1)]
-            text += "…"
+        text = _fitted(printable(text), width, size * (_BOLD if bold else 1))
         weight = ' font-weight="600"' if bold else ""
         weight += ' text-anchor="end"' if right else ""
         self._parts.append(
@@ -63,15 +59,15 @@ class _Picture:
 
     def paragraph(self, text: str, *, fill: str = _FAINT) -> None:
         """Write a text over as many lines as it takes."""
-        room = int((_WIDTH - 2 * _MARGIN) / (13 * _LETTER))
+        room = _WIDTH - 2 * _MARGIN
         line = ""
         for word in text.split():
-            if line and len(line) + 1 + len(word) > room:
-                self.text(_MARGIN, line, _WIDTH - 2 * _MARGIN, fill=fill)
+            if line and _extent(f"{line} {word}", 13) > room:
+                self.text(_MARGIN, line, room, fill=fill)
                 self.y += _LINE
                 line = ""
             line = f"{line} {word}".strip()
-        self.text(_MARGIN, line, _WIDTH - 2 * _MARGIN, fill=fill)
+        self.text(_MARGIN, line, room, fill=fill)
         self.y += _LINE
 
     def box(self, x: int, width: int, node: Node) -> tuple[int, int]:
@@ -111,6 +107,31 @@ class _Picture:
         )
 
 
+def _extent(text: str, size: float) -> float:
+    """Return about how wide a text is, rather too much than too little."""
+    return size * sum(map(_letter, text))
+
+
+def _letter(character: str) -> float:
+    if character in _NARROW:
+        return 0.42
+    if character in _BROAD:
+        return 1.02
+    if not character.isascii():
+        return 1.05 if width_of(character) == 2 else 0.8
+    return 0.74 if character.isupper() else 0.64
+
+
+def _fitted(text: str, width: int, size: float) -> str:
+    """Return as much of a text as fits."""
+    extent = 0.0
+    for place, character in enumerate(text):
+        extent += size * _letter(character)
+        if extent > width:
+            return text[: max(0, place - 1)] + "…"
+    return text
+
+
 def svg(reports: Sequence[Report]) -> str:
     """Return the chains of all servers as one picture, in SVG 1.1."""
     picture = _Picture()
@@ -148,7 +169,7 @@ def _draw(picture: _Picture, roots: Sequence[Node]) -> None:
         x = _MARGIN + level * _STEP
         middle, end = picture.box(x, _WIDTH - _MARGIN - x, node)
         if depth and depth <= _DEEPEST:
-            picture.link(x - _STEP + 16, ends[depth - 1], x, middle)
+            picture.link(x - _STEP + 12, ends[depth - 1], x, middle)
         ends[depth] = end
 
 
