@@ -8,6 +8,8 @@ import ssl
 import subprocess
 import sys
 import zipfile
+from functools import cache
+from importlib.metadata import files
 from pathlib import Path
 
 import certifi
@@ -33,26 +35,38 @@ def found_in(path: Path) -> _bundles.Bundle | None:
     return _bundles.find(index, str(path))
 
 
-def blocks(path: Path) -> list[str]:
+@cache
+def blocks() -> list[str]:
+    """Return certifi's certificates, without those that somebody has added to its file here."""
     end = "-----END CERTIFICATE-----\n"
-    return [block + end for block in path.read_text("ascii").split(end) if "BEGIN" in block]
+    every = [block + end for block in CERTIFI.read_text("utf-8").split(end) if "BEGIN" in block]
+    every = ["-----BEGIN" + block.partition("-----BEGIN")[2] for block in every]
+    (listed,) = (file for file in files("certifi") or () if file.name == CERTIFI.name)
+    digest = base64.urlsafe_b64encode(hashlib.sha256(CERTIFI.read_bytes()).digest())
+    if listed.hash is not None and listed.hash.value == digest.decode().rstrip("="):
+        return every
+    known = set(_public_bundles.CERTIFICATES.split())
+    ders = {block: ssl.PEM_cert_to_DER_cert(block) for block in every}
+    return [block for block in every if hashlib.sha256(ders[block]).hexdigest()[:32] in known]
 
 
 def test_certifis_file_is_a_public_bundle() -> None:
-    """The file that requests, httpx and others push."""
+    """The file that requests, httpx and others push; a company's CA may stand in it as well."""
     found = found_in(CERTIFI)
     assert found is not None
-    assert found.beyond is None
+    ours = {ssl.PEM_cert_to_DER_cert(block) for block in blocks()}
+    assert found.beyond is None or not ours & set(found.beyond.certificates())
     before = len(made(CLIENT).get_ca_certs())
     context = made(CLIENT)
     context.load_verify_locations(CERTIFI)
-    assert before == len(context.get_ca_certs())
+    added = 0 if found.beyond is None else len(found.beyond)
+    assert before + added == len(context.get_ca_certs())
 
 
 def test_copy_of_certifis_file_is_one(tmp_path: Path) -> None:
     """A copy is one by what it holds, in whatever order and with whatever text between."""
     copy = tmp_path / "copy.pem"
-    copy.write_text("\n".join(["some text", *reversed(blocks(CERTIFI))]), "ascii")
+    copy.write_text("\n".join(["some text", *reversed(blocks())]), "ascii")
     found = found_in(copy)
     assert found is not None
     assert found.beyond is None
@@ -61,7 +75,7 @@ def test_copy_of_certifis_file_is_one(tmp_path: Path) -> None:
 def test_copy_and_a_private_ca_is_one_with_something_beyond(tmp_path: Path) -> None:
     """The usual file of a company: certifi's with its own CA behind."""
     copy = tmp_path / "copy.pem"
-    copy.write_text("".join(blocks(CERTIFI)) + PRIVATE.pem, "ascii")
+    copy.write_text("".join(blocks()) + PRIVATE.pem, "ascii")
     found = found_in(copy)
     assert found is not None
     assert found.beyond is not None
@@ -74,7 +88,7 @@ def test_copy_and_a_private_ca_is_one_with_something_beyond(tmp_path: Path) -> N
 @pytest.mark.parametrize("missing", [1, 11])
 def test_certifi_with_roots_taken_out_is_none(tmp_path: Path, missing: int) -> None:
     """Whichever roots somebody took out of it, what is left is his own list."""
-    every = blocks(CERTIFI)
+    every = blocks()
     for begin in range(0, len(every) - missing, 10):
         less = every[:begin] + every[begin + missing :]
         path = tmp_path / f"less {begin}.pem"
@@ -88,7 +102,7 @@ def test_certifi_with_roots_taken_out_is_none(tmp_path: Path, missing: int) -> N
 def test_corporate_bundle_is_none(tmp_path: Path) -> None:
     """Three roots of a company, one of them public, are taken at their word."""
     path = tmp_path / "corporate.pem"
-    path.write_text(blocks(CERTIFI)[0] + pki.pem(PRIVATE, KEPT), "ascii")
+    path.write_text(blocks()[0] + pki.pem(PRIVATE, KEPT), "ascii")
     assert found_in(path) is None
     context = made(CLIENT)
     context.load_verify_locations(path)
