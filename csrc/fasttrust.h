@@ -76,6 +76,9 @@ const char *ft_system_name(void);
 /* ft_openssl_version returns the text of OpenSSL_version(); *borrowed*, for ever. After ft_open. */
 const char *ft_openssl_version(void);
 
+/* ft_is_setuid tells whether OpenSSL takes the environment for somebody else's. After ft_open. */
+bool ft_is_setuid(void);
+
 /* ---- trust anchors ----------------------------------------------------------------------- */
 
 /* ft_der is one certificate in DER; *borrowed* until what it was asked of is freed. */

@@ -22,6 +22,11 @@ const char *ft_openssl_version(void)
     return ft_ossl()->OpenSSL_version(0);
 }
 
+bool ft_is_setuid(void)
+{
+    return ft_ossl()->OPENSSL_issetugid() != 0;
+}
+
 /* ISO C has no conversion from object to function pointers; every system of ours has. */
 static bool resolve(const void *library, const char *name, void *out_function)
 {

@@ -94,6 +94,7 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(int, CRYPTO_get_ex_new_index, (int, long, void *, ft_ex_new_fn, ft_ex_dup_fn, ft_ex_free_fn)) \
     REQUIRED(const char *, OpenSSL_version, (int)) \
     REQUIRED(unsigned long, OpenSSL_version_num, (void)) \
+    REQUIRED(int, OPENSSL_issetugid, (void)) \
     REQUIRED(void, CRYPTO_free, (void *, const char *, int)) \
     REQUIRED(int, ERR_set_mark, (void)) \
     REQUIRED(int, ERR_pop_to_mark, (void)) \

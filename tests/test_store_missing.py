@@ -45,7 +45,9 @@ def test_refusal_names_variable_and_path(machine: Path, content: str | None) -> 
 def test_refusal_names_the_places_searched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """On a machine without a store the hint lists where one was looked for."""
     nowhere = _system.Places(None, [], "")
-    monkeypatch.setattr(_system, "places", lambda: nowhere)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.delenv("SSL_CERT_DIR")
+    monkeypatch.setattr(_system, "places", lambda chosen: nowhere)
     monkeypatch.setattr(_system, "_systems", {})
     error = refusal(attached(CLIENT), peer.server_context(leaf_of(ROOT)))
     assert all(place in error.hint for place in (*_system.FILES, *_system.DIRECTORIES))

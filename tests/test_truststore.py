@@ -28,7 +28,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def no_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a machine that has no store anywhere."""
     places = _system.Places(None, [], "")
-    monkeypatch.setattr(_system, "places", lambda: places)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.setattr(_system, "places", lambda chosen: places)
     monkeypatch.setattr(_system, "_systems", {})
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import _ssl
 import contextlib
+import errno
 import hashlib
 import os
 import ssl
+import stat
 import time
 import weakref
 
@@ -66,30 +68,52 @@ def signature(status: os.stat_result) -> Signature:
     )
 
 
-def is_settled(read: Signature) -> bool:
-    """Tell whether a later change of the file would show: timestamps have coarse steps."""
-    return time.time_ns() - max(read[3:]) > _SETTLED
+def signature_of(path: str) -> Signature | None:
+    """Return a file's signature; None where there is none."""
+    try:
+        return signature(os.stat(path))
+    except OSError:
+        return None
+
+
+def is_settled(seen: Signature, at: int) -> bool:
+    """Tell whether any change after ``at`` (``time.time_ns()``) would show: times are coarse."""
+    return at - max(seen[3:]) > _SETTLED
+
+
+def _checked(status: os.stat_result, path: str) -> Signature:
+    """Return the signature of a file that can be read again and again; a pipe cannot."""
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", path)
+    return signature(status)
+
+
+def _open(path: str, flags: int) -> int:
+    # Nobody waits for whoever might write into a pipe.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_file(path: str) -> tuple[bytes, Signature]:
     """Return a file's content and its signature, which agree.
 
     Raises:
-        OSError: it cannot be read, or never stands still.
+        OSError: it cannot be read, is no regular file, or never stands still.
     """
     for _ in range(_MOST_READS):
-        with open(path, "rb", buffering=0) as file:
-            before = signature(os.fstat(file.fileno()))
+        with open(path, "rb", buffering=0, opener=_open) as file:
+            before = _checked(os.fstat(file.fileno()), path)
             content = file.readall()
-            whole = len(content) == before[2] or before[2] == 0  # a pipe has no size
+            whole = len(content) == before[2] or before[2] == 0  # files of /proc have no size
             if whole and signature(os.fstat(file.fileno())) == before:
                 return content, before
-    raise OSError(f"the file changes while it is read: {path}")
+    raise OSError(errno.EBUSY, "The file changes while it is read", path)
 
 
 def digest(text: bytes) -> bytes:
     """Return what the index of a text in PEM has as its digest."""
-    return hashlib.sha256(b"pem" + text).digest()
+    content = hashlib.sha256(b"pem")
+    content.update(text)
+    return content.digest()
 
 
 def from_pem(text: bytes) -> Index | None:
@@ -119,9 +143,10 @@ def from_file(path: str) -> Index | None:
     """Return the index of a file in PEM; None where it is not certificates alone.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no regular file.
     """
-    now = signature(os.stat(path))
+    began = time.time_ns()
+    now = _checked(os.stat(path), path)
     known = _by_path.get(path)
     if known is not None and known[0] == now:
         return known[1]
@@ -129,7 +154,7 @@ def from_file(path: str) -> Index | None:
     index = from_pem(content)
     if len(_by_path) >= _MOST_FILES:
         _by_path.clear()
-    if is_settled(read):
+    if is_settled(read, began):
         _by_path[path] = (read, index)
     return index
 

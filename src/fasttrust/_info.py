@@ -13,7 +13,8 @@ from datetime import datetime, timezone
 
 from . import _native
 from ._backend import Backend, backend
-from ._system import Platform, chosen, system
+from ._places import CHOOSERS, environment
+from ._system import Platform, system
 from ._trust import TrustStore
 
 #: What changes trust, mode or logging of a program that uses the package.
@@ -138,7 +139,7 @@ def _remarks() -> list[str]:
         said.append("FASTTRUST_MODE is ignored: Python runs with -E or -I.")
     said += [
         f"{name} is ignored: the program is setuid, or conda has set it for every process."
-        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
-        if os.environ.get(name) and not chosen(name)
+        for name, value in zip(CHOOSERS, environment(), strict=True)
+        if os.environ.get(name) and not value
     ]
     return said

@@ -175,6 +175,16 @@ def openssl_version() -> str:
     return str(ffi.string(lib.ft_openssl_version()).decode("ascii", "replace"))
 
 
+def is_setuid() -> bool:
+    """Tell whether OpenSSL takes this for a setuid program, whose environment is another's.
+
+    Raises:
+        UnavailableError: it cannot be asked.
+    """
+    open_library()
+    return bool(lib.ft_is_setuid())
+
+
 #: An immutable set of trust anchors.
 Index = NewType("Index", object)
 #: The system's anchors: an index that is replaced when the system's store changes.

@@ -1,4 +1,4 @@
-"""The system's store: where it is, what it holds, and whether it has changed.
+"""The system's store: what it holds, and whether it has changed.
 
 The environment is read when a context asks for the system, never at import. A file of roots and a
 hashed directory count together, as OpenSSL has it; what a change of either means for contexts that
@@ -7,149 +7,45 @@ exist is decided here, by whichever connection comes next.
 
 from __future__ import annotations
 
-import _ssl
+import errno
 import logging
 import os
 import re
 import ssl
-import sys
 import threading
 import time
 from typing import NamedTuple
 
 from . import _anchors, _native, _native_anchors
-from ._anchors import Index
+from ._anchors import Index, Signature, is_settled, signature_of
+from ._places import (
+    DIRECTORIES,
+    FILES,
+    UNSET,
+    Environment,
+    Places,
+    environment,
+    hashed_names,
+    places,
+)
 
 #: How long the store is taken to be unchanged, in nanoseconds.
 PERIOD = 2_000_000_000
 
 _log = logging.getLogger(__package__)
 
-# Where distributions keep the bundle for TLS servers, where OpenSSL's own default holds nothing: a
-# wheel may bring an OpenSSL that was built for another system.
-FILES = (
-    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Gentoo, Arch, SmartOS
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL 7 and later
-    "/etc/pki/tls/certs/ca-bundle.crt",  # older Fedora, RHEL 6
-    "/etc/pki/tls/cert.pem",
-    "/etc/ssl/ca-bundle.pem",  # SUSE
-    "/etc/ssl/cert.pem",  # Alpine, OpenBSD, OpenWRT, FreeBSD
-    "/etc/pki/tls/cacert.pem",  # OpenELEC
-    "/opt/etc/ssl/certs/ca-certificates.crt",  # Entware
-    "/usr/local/etc/ssl/cert.pem",  # FreeBSD, DragonFly
-    "/usr/local/share/certs/ca-root-nss.crt",
-    "/etc/openssl/certs/ca-certificates.crt",  # NetBSD
-    "/etc/certs/ca-certificates.crt",  # Solaris, illumos
-    "/etc/ssl/cacert.pem",
-    "/var/ssl/certs/ca-bundle.crt",  # AIX
-    "/data/data/com.termux/files/usr/etc/tls/cert.pem",  # Termux
-    "/boot/system/data/ssl/CARootCertificates.pem",  # Haiku
-)
-DIRECTORIES = (
-    "/etc/ssl/certs",
-    "/etc/pki/tls/certs",
-    "/usr/local/share/certs",
-    "/etc/openssl/certs",
-    "/etc/certs/CA",
-    "/var/ssl/certs",
-    "/system/etc/security/cacerts",  # Android
-)
-
-# The name of a certificate in a hashed directory (OpenSSL's c_rehash); CRLs have an r.
-_HASHED = re.compile(r"([0-9a-fA-F]{8})\.[0-9]+")
 # One certificate in a file that holds other things too.
 _CERTIFICATE = re.compile(
     rb"-----BEGIN ((?:X509 )?CERTIFICATE)-----.*?-----END \1-----\r?\n?", re.DOTALL
 )
 
+#: What changes whenever the store does, by path: of file and directories, and of what was read in
+#: these.
+Signatures = dict[str, Signature | None]
+
 
 class NoStoreError(FileNotFoundError):
     """The machine has no store of trusted roots anywhere."""
-
-
-class Places:
-    """Where the system's store is, and who said so."""
-
-    def __init__(self, file: str | None, directories: list[str], said: str) -> None:
-        self.file = file
-        self.directories = directories
-        self.said = said
-        self._paths = directories if file is None else [file, *directories]
-
-    def signature(self) -> list[_anchors.Signature | None]:
-        """Return what changes whenever the store does."""
-        return [_signature(path) for path in self._paths]
-
-    def is_settled(self) -> bool:
-        """Tell whether every later change of the store would show in its signature."""
-        return all(_anchors.is_settled(each) for each in self.signature() if each is not None)
-
-
-def _signature(path: str) -> _anchors.Signature | None:
-    try:
-        return _anchors.signature(os.stat(path))
-    except OSError:
-        return None
-
-
-def _is_setuid() -> bool:
-    if sys.platform == "win32":
-        return False  # there is no such thing
-    return os.getuid() != os.geteuid() or os.getgid() != os.getegid()
-
-
-# conda sets both for every process; where the platform decides that is no wish of anybody's.
-_CONDAS = {
-    "SSL_CERT_FILE": "__CONDA_OPENSSL_CERT_FILE_SET",
-    "SSL_CERT_DIR": "__CONDA_OPENSSL_CERT_DIR_SET",
-}
-
-
-def chosen(variable: str) -> str:
-    """Return what an environment variable says of the store; "" where it is as good as unset."""
-    if _is_setuid():
-        return ""
-    if _native.PLATFORM_DECIDES and os.environ.get(_CONDAS.get(variable, "")):
-        return ""
-    return os.environ.get(variable, "")
-
-
-def places() -> Places:
-    """Return where the store is now: SSL_CERT_FILE and SSL_CERT_DIR, else the system's own places.
-
-    Either variable, set and not empty, makes the store exactly what they name. Both are ignored in
-    setuid programs.
-    """
-    file_variable, file, directory_variable, directory = _ssl.get_default_verify_paths()
-    chosen_file = chosen(file_variable)
-    chosen_directories = chosen(directory_variable)
-    if chosen_file or chosen_directories:
-        said = [f"{file_variable}={chosen_file}"] if chosen_file else []
-        said += [f"{directory_variable}={chosen_directories}"] if chosen_directories else []
-        directories = [entry for entry in chosen_directories.split(os.pathsep) if entry]
-        return Places(chosen_file or None, directories, " and ".join(said))
-    if os.path.isfile(file) or _has_hashed(directory):
-        return Places(file if os.path.isfile(file) else None, [directory], "OpenSSL's default")
-    for file in FILES:
-        if os.path.isfile(file):
-            return Places(file, [], "the system's usual place")
-    for directory in DIRECTORIES:
-        if _has_hashed(directory):
-            return Places(None, [directory], "the system's usual place")
-    return Places(None, [], "")
-
-
-def _hashed_names(directory: str) -> list[str]:
-    try:
-        # The dot first: it spares the regular expression the hundreds of other names.
-        names = [name for name in os.listdir(directory) if name[8:9] == "."]
-    except OSError:
-        return []  # an entry that is missing is skipped
-    return sorted(name for name in names if _HASHED.fullmatch(name))
-
-
-def _has_hashed(directory: str) -> bool:
-    return bool(_hashed_names(directory))
 
 
 def _read_file(path: str, said: str) -> Index:
@@ -171,8 +67,10 @@ def _as_ssl_reads(path: str) -> Index:
     # Not plainly certificates. What ssl makes of the file counts, unless that is more than a list
     # of certificates: negative trust or a CRL must not get lost.
     scratch = _anchors.scratch()
-    scratch.load_verify_locations(path)
     content, _ = _anchors.read_file(path)
+    scratch.load_verify_locations(path)
+    if content != _anchors.read_file(path)[0]:
+        raise OSError(errno.EBUSY, "The file changes while it is read", path)
     if b"TRUSTED CERTIFICATE" in content or scratch.cert_store_stats()["crl"]:
         raise ssl.SSLError(
             ssl.SSL_ERROR_SSL, "a system's store has to hold certificates alone, no other blocks"
@@ -184,17 +82,27 @@ def _as_ssl_reads(path: str) -> Index:
     return index
 
 
-def _read(where: Places) -> tuple[Index, Index | None]:
-    """Return the index of file and directories together, and that of the file alone.
+class Found(NamedTuple):
+    """What was read at the store's places."""
+
+    anchors: Index
+    #: Those that ``ssl`` would list: of a directory it knows none before it has used it.
+    of_file: Index | None
+    #: How the files in the directories were that were read.
+    entries: Signatures
+
+
+def _read(where: Places) -> Found:
+    """Return what file and directories hold together.
 
     Raises:
         OSError: nothing can be read; names variable and path, or the places searched.
         ssl.SSLError: what can be read holds no certificate.
     """
     index = None if where.file is None else _read_file(where.file, where.said)
-    more = _read_directories(where.directories, index)
+    more, entries = _read_directories(where.directories, index)
     if index is not None and not more:
-        return index, index
+        return Found(index, index, entries)
     certificates = ([] if index is None else index.certificates()) + more
     both = _anchors.from_der(certificates) if certificates else None
     if both is None:
@@ -202,28 +110,34 @@ def _read(where: Places) -> tuple[Index, Index | None]:
             raise FileNotFoundError(f"no certificate found ({where.said})")
         searched = ", ".join((*FILES, *DIRECTORIES))
         raise NoStoreError(f"this machine has no store of trusted roots; searched: {searched}")
-    return both, index
+    return Found(both, index, entries)
 
 
-def _read_directories(directories: list[str], file: Index | None) -> list[bytes]:
-    """Return the certificates of hashed directories whose subject the file does not have."""
-    names = [(directory, name) for directory in directories for name in _hashed_names(directory)]
+def _read_directories(directories: list[str], file: Index | None) -> tuple[list[bytes], Signatures]:
+    """Return the certificates of hashed directories whose subject the file does not have.
+
+    An entry can be changed without a trace in its directory: how each was is returned too.
+    """
+    entries: Signatures = {}
+    names = [(directory, name) for directory in directories for name in hashed_names(directory)]
     if not names:
-        return []
+        return [], entries
     known = set() if file is None else _native_anchors.index_name_hashes(file.handle)
     found: list[bytes] = []
     for directory, name in names:
         if int(name[:8], 16) in known:
             continue
+        path = os.path.join(directory, name)
+        entries[path] = signature_of(path)
         try:
-            index = _anchors.from_file(os.path.join(directory, name))
+            index = _anchors.from_pem(_anchors.read_file(path)[0])
         except OSError:
             index = None  # a link that leads nowhere, as update-ca-certificates may leave behind
         if index is None:
-            _log.warning("not a certificate, left out: %s", os.path.join(directory, name))
+            _log.warning("not a certificate, left out: %s", path)
         else:
             found += index.certificates()
-    return found
+    return found, entries
 
 
 class State(NamedTuple):
@@ -231,12 +145,17 @@ class State(NamedTuple):
 
     where: Places
     #: Of what was read; None where the next look must read again, whatever it finds.
-    signature: object
+    signatures: Signatures | None
     anchors: Index
-    #: Those that ``ssl`` would list: of a directory it knows none before it has used it.
     of_file: Index | None
     #: Why nothing is trusted; None where all is well.
     problem: OSError | None
+
+
+def _settled(seen: Signatures, at: int) -> Signatures | None:
+    """Return the signatures if every later change will show in them."""
+    every = all(is_settled(each, at) for each in seen.values() if each is not None)
+    return seen if every else None
 
 
 class Platform:
@@ -271,13 +190,16 @@ class System:
 
     asks_platform = False
 
-    def __init__(self) -> None:
+    def __init__(self, chosen: Environment) -> None:
         empty = _anchors.from_der([])
         if empty is None:
             raise ValueError("an empty list of certificates was refused")
         self.source = _native_anchors.source_new(empty.handle)
+        #: Where the environment says; None where it says nothing, and the store may yet turn up.
+        self._chosen = places(chosen) if any(chosen) else None
+        where = Places(None, [], "")
         unread = NoStoreError("the store has not been read")
-        self.state = State(places(), None, empty, None, unread)
+        self.state = State(where, None, empty, None, unread)
         self.refresh()
 
     @property
@@ -314,12 +236,14 @@ class System:
         with _refreshing:
             before = self.state
             lost = before.problem is not None
-            where = places() if lost or not before.where.said else before.where
-            seen = where.signature()
-            if seen == before.signature and not lost:
+            where = self._chosen or (places(UNSET) if lost else before.where)
+            began = time.time_ns()
+            old = None if lost else before.signatures
+            seen = {path: signature_of(path) for path in old or where.paths}
+            if seen == old:
                 return
             try:
-                index, of_file = _read(where)
+                found = _read(where)
             except OSError as error:  # ssl.SSLError is one too
                 if lost:
                     self.state = before._replace(problem=error)
@@ -327,13 +251,17 @@ class System:
                     _log.warning(
                         "the system's store cannot be read, its old state counts: %s", error
                     )
-                    self.state = before._replace(signature=seen)
+                    self.state = before._replace(signatures=_settled(seen, began))
                 return
-            if index is not before.anchors:
+            if self.state is not before:
+                return  # a signal's handler was here meanwhile, and read what is newer
+            anchors = found.anchors
+            if anchors is not before.anchors:
                 # Before the state: no session is bound to roots that do not verify it yet.
-                _native_anchors.source_replace(self.source, index.handle)
-                _log.info("trusting %d roots of the system: %s", len(index), where.said)
-            self.state = State(where, seen if where.is_settled() else None, index, of_file, None)
+                _native_anchors.source_replace(self.source, anchors.handle)
+                _log.info("trusting %d roots of the system: %s", len(anchors), where.said)
+            read = {path: seen[path] for path in where.paths} | found.entries
+            self.state = State(where, _settled(read, began), anchors, found.of_file, None)
 
     def refresh_if_due(self) -> None:
         """Look at the store if nobody has for a while; costs a connection next to nothing."""
@@ -355,22 +283,21 @@ _native.after_fork(_after_fork)
 
 
 # Keyed by the environment. No lock: see _anchors.
-_systems: dict[object, System] = {}
+_systems: dict[Environment, System] = {}
 _MOST_SYSTEMS = 16
-
 
 _PLATFORM = Platform()
 
 
 def system() -> System | Platform:
     """Return the system's store as the environment names it now, freshly looked at."""
-    if _native.PLATFORM_DECIDES and not any(map(chosen, _CONDAS)):
+    chosen = environment()
+    if _native.PLATFORM_DECIDES and not any(chosen):
         return _PLATFORM
-    environment = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-    found = _systems.get(environment)
+    found = _systems.get(chosen)
     if found is None:
         if len(_systems) >= _MOST_SYSTEMS:
             _systems.clear()
-        return _systems.setdefault(environment, System())
+        return _systems.setdefault(chosen, System(chosen))
     found.refresh()
     return found
