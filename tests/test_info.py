@@ -152,7 +152,7 @@ def test_variable_that_is_ignored_is_said_to_be(
     """As in a setuid program, or where conda sets it for every process."""
     machine_trusts(monkeypatch, tmp_path, ROOT)
     assert "is ignored" not in command("info").out
-    monkeypatch.setattr(_info, "chosen", lambda variable: "")
+    monkeypatch.setattr(_info, "environment", lambda: _places.UNSET)
     assert "remark     SSL_CERT_FILE is ignored: " in command("info").out
 
 

@@ -111,7 +111,7 @@ BELOW = {
     "_public_bundles": set(),
     "_bundles": {"_anchors", "_public_bundles"},
     "_policy": {"_native"},
-    "_places": {"_native", "_anchors"},
+    "_places": {"_native"},
     "_system": {"_native", "_native_anchors", "_anchors", "_places"},
     "_trust": {"_anchors", "_certificate", "_system"},
     "_certificate": {"_native", "_decode"},
