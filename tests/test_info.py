@@ -13,7 +13,7 @@ import pytest
 import fasttrust
 import servers
 from command import GOOD, ROOT, Command
-from fasttrust import _backend, _bundles, _info, _native, _system
+from fasttrust import _backend, _bundles, _info, _native, _places, _system
 from world import check_python, machine_trusts
 
 
