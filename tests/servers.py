@@ -31,21 +31,31 @@ def serving(handle: Handle, host: str = "127.0.0.1") -> Iterator[int]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as listener:
         threads: list[threading.Thread] = []
-        accepting = threading.Thread(target=_accept, args=(listener, handle, threads), daemon=True)
+        end = threading.Event()
+        accepting = threading.Thread(
+            target=_accept, args=(listener, handle, threads, end), daemon=True
+        )
         accepting.start()
         yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
+        end.set()
+        with socket.socket(family) as waker:
+            waker.connect(listener.getsockname())
         accepting.join(LIMIT)
         for thread in threads:
             thread.join(LIMIT)
         assert not any(thread.is_alive() for thread in [accepting, *threads])
 
 
-def _accept(listener: socket.socket, handle: Handle, threads: list[threading.Thread]) -> None:
+def _accept(
+    listener: socket.socket,
+    handle: Handle,
+    threads: list[threading.Thread],
+    end: threading.Event,
+) -> None:
     while True:
-        try:
-            sock, _ = listener.accept()
-        except OSError:
+        sock, _ = listener.accept()
+        if end.is_set():
+            sock.close()
             return
         thread = threading.Thread(target=_handle, args=(handle, sock), daemon=True)
         threads.append(thread)

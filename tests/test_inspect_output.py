@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import re
 import socket
 import subprocess
@@ -218,7 +217,7 @@ def test_deep_chain_fits_the_terminal(command: Command) -> None:
 
 def on_a_terminal(*arguments: str, **environment: str) -> tuple[int, str]:
     """Run `inspect` on a terminal, standard error too, and return status and output."""
-    master, slave = pty.openpty()
+    master, slave = pytest.importorskip("pty").openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "fasttrust", "inspect", *arguments],
         env={**os.environ, "TERM": "xterm", "PYTHONPATH": str(TESTS), **environment},
