@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import random
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from offline import LEAF, ROOT, SENT, STRANGER, TRUST, WHOLE, A, captured, refus
 from world import ders, machine_trusts
 
 Form = Callable[[], Any]
+DIRECT = pki.leaf("leaf of root", ROOT)
 
 FORMS: dict[str, Form] = {
     "der": lambda: [LEAF.der, A.der],
@@ -68,12 +70,11 @@ def test_every_form_of_a_chain_is_taken(form: Form) -> None:
     assert refused(form(), trust=fasttrust.TrustStore.none()).verify_code in (19, 20)
 
 
-@pytest.mark.parametrize("form", [LEAF.der, LEAF.pem, fasttrust.Certificate(LEAF.der)])
+@pytest.mark.parametrize("form", [DIRECT.der, DIRECT.pem, fasttrust.Certificate(DIRECT.der)])
 def test_one_certificate_is_a_chain(form: Any) -> None:
     """Without a list around it, too."""
-    trust = fasttrust.TrustStore.from_der([A.der, ROOT.der])
-    assert WHOLE == verify(form, trust=trust)
-    assert (LEAF.der,) == ders(refused(form).chain)
+    assert (DIRECT.der, ROOT.der) == verify(form)
+    assert (DIRECT.der,) == ders(refused(form, server_hostname="other.test").chain)
 
 
 def test_certificate_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,3 +201,19 @@ def test_bad_name_is_told(host: str | bytes) -> None:
         verify(server_hostname=5)
     with pytest.raises(TypeError, match="server_hostname"):
         verify(server_hostname=["server.test"])
+
+
+def test_mutated_chain_is_refused() -> None:
+    """A bit that is flipped anywhere is no certificate or no verdict, never a crash or a yes."""
+    chance = random.Random(5)
+    signed = LEAF.certificate.tbs_certificate_bytes, A.certificate.tbs_certificate_bytes
+    for _ in range(400):
+        bytes_of = [bytearray(der) for der in SENT.ders]
+        place = chance.randrange(2)
+        bytes_of[place][chance.randrange(len(bytes_of[place]))] ^= 1 << chance.randrange(8)
+        try:
+            verified = verify(bytes_of)
+        except (ValueError, fasttrust.VerificationError):
+            continue
+        # What no signature covers, such as the unused bits of the signature itself.
+        assert signed[place] in verified[place]
