@@ -141,7 +141,15 @@ BELOW = {
         "_trust",
         "_verified",
     },
-    "_offline": {"_native", "_certificate", "_connection", "_context", "_policy", "_trust"},
+    "_offline": {
+        "_native",
+        "_certificate",
+        "_connection",
+        "_context",
+        "_places",
+        "_policy",
+        "_trust",
+    },
 }
 
 # The command line stands on the library, and among itself on this; only its last rows print.

@@ -150,7 +150,7 @@ def test_fallback_counts_only_while_there_is_no_store(
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(variable)
     places = _system.Places(None, [], "")
-    monkeypatch.setattr(_system, "places", lambda: places)
+    monkeypatch.setattr(_system, "places", lambda _: places)
     monkeypatch.setattr(_system, "_systems", {})
     assert WHOLE == verify(trust=trust) == verify(trust=trust)
     places = _system.Places(str(machine), [], "the test")

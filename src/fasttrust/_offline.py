@@ -6,7 +6,6 @@ import _ssl
 import base64
 import binascii
 import datetime
-import os
 import re
 import ssl
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from . import _native
 from ._certificate import Certificate, certificates, parsed, remember_parsed
 from ._connection import explain
 from ._context import SSLContext, create_default_context
+from ._places import environment
 from ._policy import seconds
 from ._trust import TrustStore
 
@@ -150,16 +150,16 @@ def _as_ssl_refuses(code: int, host: str | None) -> ssl.SSLCertVerificationError
 
 def _private_context(trust: TrustStore, purpose: ssl.Purpose) -> SSLContext:
     """Return a context that nobody else has, made once for each purpose and environment."""
-    environment = None
-    if trust._system:
-        environment = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    key = purpose, environment
+    chosen = environment() if trust._system else None
+    key = purpose, chosen
     context: SSLContext | None = trust._contexts.get(key)
     if context is None:
         context = create_default_context(purpose, trust=trust)
         context.verify_mode = ssl.CERT_REQUIRED
         if trust._system and context._fasttrust_held.system is None:
             return context  # the fallback of a machine without a store, which may get one
+        if chosen is not None and chosen != environment():
+            return context  # another thread changed it meanwhile: nobody knows which one counts
         if len(trust._contexts) >= _MOST_CONTEXTS:
             trust._contexts.clear()
         trust._contexts[key] = context
