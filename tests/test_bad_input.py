@@ -17,7 +17,8 @@ from world import machine_trusts, plain
 ROOT = pki.root("root")
 A = pki.intermediate("A", ROOT)
 SENT = pki.Chain((pki.leaf("leaf of A", A), A))
-CLIENT = ssl.PROTOCOL_TLS_CLIENT
+LEAF = pki.Chain((pki.leaf("server", ROOT),))
+CLIENT, SERVER = ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER
 Make = Callable[..., ssl.SSLContext]
 
 
@@ -49,6 +50,28 @@ def after(context: ssl.SSLContext, message: bytes) -> tuple[object, ...]:
         tls.do_handshake()
     outgoing.read()
     incoming.write(flight(message))
+    return made_of_it(tls), outgoing.read()
+
+
+def after_client(context: ssl.SSLContext, message: bytes) -> tuple[object, ...]:
+    """Return what a server makes of a client's Certificate message, and what it answers."""
+    hello, incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = plain(CLIENT)
+    client.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(ssl.SSLWantReadError):
+        client.wrap_bio(ssl.MemoryBIO(), hello, server_hostname=pki.HOST).do_handshake()
+    incoming.write(hello.read())
+    tls = context.wrap_bio(incoming, outgoing, server_side=True)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    outgoing.read()
+    body = b"\x0b" + len(message).to_bytes(3, "big") + message
+    incoming.write(b"\x16\x03\x03" + len(body).to_bytes(2, "big") + body)
+    return made_of_it(tls), outgoing.read()
+
+
+def made_of_it(tls: ssl.SSLObject) -> tuple[object, ...]:
+    """Return reason and code of the refusal; what we say beyond must never be a crash."""
     try:
         tls.do_handshake()
     except ssl.SSLError as error:
@@ -56,13 +79,17 @@ def after(context: ssl.SSLContext, message: bytes) -> tuple[object, ...]:
     else:
         raise AssertionError("half a handshake was enough")
     verdict = getattr(refused, "verify_code", None)
-    is_ours = verdict is not None and isinstance(context, fasttrust.SSLContext)
+    is_ours = verdict is not None and isinstance(tls.context, fasttrust.SSLContext)
     assert isinstance(refused, fasttrust.VerificationError) == is_ours
-    return refused.reason, verdict, outgoing.read()
+    if isinstance(refused, fasttrust.VerificationError):
+        assert refused.chain == fasttrust.get_unverified_chain(tls)
+        assert all(map(repr, refused.chain))
+        assert () == fasttrust.get_verified_chain(tls)
+    return refused.reason, verdict
 
 
-def messages() -> Iterator[bytes]:
-    leaf, middle = SENT.ders
+def messages(sent: pki.Chain = SENT) -> Iterator[bytes]:
+    leaf, middle = sent.ders
     yield from (listed(leaf, middle), listed(leaf), listed(middle, leaf), listed(leaf, leaf))
     yield from (b"", bytes(3), listed(b""), listed(b"\x30\x00"), listed(b"garbage"), b"\xff" * 9)
     yield from (listed(leaf + b"x"), listed(leaf[:-1]), listed(leaf, b"garbage"), listed(leaf)[:-5])
@@ -83,7 +110,21 @@ def test_malformed_certificates_are_refused_as_by_ssl(make: Make) -> None:
     found = [[after(context, message) for message in messages()] for context in contexts]
     assert found[0] == found[1]
     assert len(set(found[0])) > 5
-    assert (None, b"") == found[0][0][1:]  # the good one: the client waits for more
+    assert (None, b"") == (found[0][0][0][1], found[0][0][1])  # the good one: more is waited for
+
+
+def test_malformed_client_certificates_are_refused_as_by_ssl(make: Make) -> None:
+    """Whatever a client calls its certificate, the server's verdict and alert are plain `ssl`'s."""
+    contexts = plain(SERVER, ROOT), make(SERVER, ROOT)
+    for context in contexts:
+        LEAF.load(context)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_mode = ssl.CERT_REQUIRED
+    sent = pki.Chain((pki.leaf("client of A", A), A))
+    found = [[after_client(context, each) for each in messages(sent)] for context in contexts]
+    assert found[0] == found[1]
+    assert len(set(found[0])) > 5
+    assert (None, b"") == (found[0][0][0][1], found[0][0][1])
 
 
 @pytest.mark.parametrize("length", [20, 100, 130])
