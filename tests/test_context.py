@@ -7,7 +7,9 @@ the same. What a script of calls answers or raises is the same on all of them.
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import ssl
 import warnings
 from collections.abc import Callable
@@ -337,3 +339,11 @@ def test_keylog_environment_is_honoured(tmp_path: Path, monkeypatch: pytest.Monk
     assert str(file) == fasttrust.create_default_context().keylog_filename
     assert str(file) == fasttrust.create_default_context(cadata=LOADED.pem).keylog_filename
     assert made(CLIENT).keylog_filename is None
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, *range(pickle.HIGHEST_PROTOCOL + 1)])
+def test_context_cannot_be_copied_nor_pickled(make: Callable[..., Any], copied: Any) -> None:
+    """A copy would share what is trusted and not who verifies: there is none, as of ssl's."""
+    for context in (plain(CLIENT), make(CLIENT, LOADED)):
+        with pytest.raises(TypeError):
+            pickle.dumps(context, copied) if isinstance(copied, int) else copied(context)
