@@ -10,7 +10,7 @@ import pytest
 import fasttrust
 import peer
 import pki
-from fasttrust import TrustStore, _core, _native, _system
+from fasttrust import TrustStore, _core, _native, _places, _system
 from world import Pair, attached, check_python, hashed_directory, leaf_of, machine_trusts, plain
 
 ROOT = pki.root("root")
@@ -50,7 +50,7 @@ def test_refusal_names_the_places_searched(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(_system, "places", lambda chosen: nowhere)
     monkeypatch.setattr(_system, "_systems", {})
     error = refusal(attached(CLIENT), peer.server_context(leaf_of(ROOT)))
-    assert all(place in error.hint for place in (*_system.FILES, *_system.DIRECTORIES))
+    assert all(place in error.hint for place in _places.searched())
 
 
 def test_server_that_trusts_the_system_says_so_too(machine: Path) -> None:

@@ -38,7 +38,8 @@ DIRECTORIES = (
     "/etc/openssl/certs",
     "/etc/certs/CA",
     "/var/ssl/certs",
-    "/system/etc/security/cacerts",  # Android
+    "/apex/com.android.conscrypt/cacerts",  # Android 14 and later
+    "/system/etc/security/cacerts",
 )
 
 # The name of a certificate in a hashed directory (OpenSSL's c_rehash); CRLs have an r.
@@ -118,6 +119,12 @@ def places(chosen: Environment) -> Places:
         if hashed_names(directory):
             return Places(None, [directory], "the system's usual place")
     return Places(None, [], "")
+
+
+def searched() -> list[str]:
+    """Return every place where a store was looked for that no variable names."""
+    _, file, _, directory = _ssl.get_default_verify_paths()
+    return [file, directory, *FILES, *DIRECTORIES]
 
 
 def hashed_names(directory: str) -> list[str]:

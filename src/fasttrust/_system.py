@@ -18,16 +18,7 @@ from typing import NamedTuple
 
 from . import _anchors, _native, _native_anchors
 from ._anchors import Index, Signature, is_settled, signature_of
-from ._places import (
-    DIRECTORIES,
-    FILES,
-    UNSET,
-    Environment,
-    Places,
-    environment,
-    hashed_names,
-    places,
-)
+from ._places import UNSET, Environment, Places, environment, hashed_names, places, searched
 
 #: How long the store is taken to be unchanged, in nanoseconds.
 PERIOD = 2_000_000_000
@@ -108,8 +99,8 @@ def _read(where: Places) -> Found:
     if both is None:
         if where.said:
             raise FileNotFoundError(f"no certificate found ({where.said})")
-        searched = ", ".join((*FILES, *DIRECTORIES))
-        raise NoStoreError(f"this machine has no store of trusted roots; searched: {searched}")
+        looked = ", ".join(searched())
+        raise NoStoreError(f"this machine has no store of trusted roots; searched: {looked}")
     return Found(both, index, entries)
 
 
