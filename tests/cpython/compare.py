@@ -15,8 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-TOP = Path(__file__).resolve().parent.parent.parent
-LABS = Path(os.environ.get("FASTTRUST_LABS") or Path.home() / ".cache" / "fasttrust-labs")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import labs
+
 MODULES = (
     "test.test_ssl",
     "test.test_httplib",
@@ -55,20 +56,6 @@ def find_pythons(wanted: list[str]) -> dict[str, Path]:
         if done.returncode == 0 and (version in wanted or not wanted):
             found.setdefault(version, python)
     return found
-
-
-def environment(version: str, python: Path) -> Path:
-    """Return the Python of an environment with what fasttrust needs, made if it is not there."""
-    folder = LABS / "cpython" / version
-    inside = folder / "bin" / "python"
-    if not inside.exists():
-        subprocess.run([python, "-m", "venv", folder], check=True)
-        pip(inside, "install", "cffi>=2.0", "setuptools>=77", "wheel")
-    return inside
-
-
-def pip(python: Path, *arguments: str | Path) -> None:
-    subprocess.run([python, "-m", "pip", "-q", *arguments], check=True, stderr=subprocess.DEVNULL)
 
 
 def run(python: Path, mode: str, module: str, ids: frozenset[str] = frozenset()) -> Outcome:
@@ -124,13 +111,12 @@ def main() -> int:
         pythons = dict([max(pythons.items(), key=lambda item: int(item[0].split(".")[1]))])
     modules = options.module or (MODULES if options.all else MODULES[:1])
     bad = []
+    built: Path | None = None
     with tempfile.TemporaryDirectory() as folder:
         for version, python in sorted(pythons.items()):
-            inside = environment(version, python)
-            if not (wheels := list(Path(folder).glob("*.whl"))):
-                pip(inside, "wheel", "--no-deps", "--no-build-isolation", "-w", folder, TOP)
-                wheels = list(Path(folder).glob("*.whl"))
-            pip(inside, "install", "--force-reinstall", "--no-deps", *wheels)
+            inside = labs.environment(f"cpython/{version}", python, "setuptools>=77")
+            built = built or labs.wheel(Path(folder), inside)
+            labs.pip(inside, "install", "--force-reinstall", "--no-deps", built)
             print(f"CPython {version}", flush=True)
             for module in modules:
                 if module.startswith("test.test_asyncio.test_ssl") and not _has(inside, module):
