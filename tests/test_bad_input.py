@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import fasttrust
 import peer
 import pki
-from world import machine_trusts, plain
+from world import code, machine_trusts, plain
 
 ROOT = pki.root("root")
 A = pki.intermediate("A", ROOT)
@@ -150,3 +151,23 @@ def count(connection: object) -> tuple[int, int]:
         len(fasttrust.get_verified_chain(connection)),
         len(fasttrust.get_unverified_chain(connection)),
     )
+
+
+@pytest.mark.parametrize("carrier", ["bio", "asyncio"])
+def test_without_a_name_the_chain_is_verified_all_the_same(make: Make, carrier: str) -> None:
+    """As with `ssl`, a connection told no name checks none; asyncio documents it for `""`."""
+    other = pki.leaf("other", A, names=("other.test",))
+    for sent, verdict in (
+        (pki.Chain((other, A)), 0),
+        (pki.Chain((pki.leaf("strange", pki.root("stranger"), names=("other.test",)),)), 20),
+    ):
+        for each in (plain, make):
+            client = each(CLIENT, ROOT)
+            assert client.check_hostname
+            outcome = peer.connect(
+                client, peer.server_context(sent), carrier=carrier, server_hostname=None
+            )
+            assert verdict == code(outcome.client_error)
+            assert (b"" if verdict else peer.SECRET) == outcome.server_received
+    with pytest.raises(ValueError, match="check_hostname requires server_hostname"):
+        make(CLIENT).wrap_socket(socket.socket())
