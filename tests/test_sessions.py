@@ -149,6 +149,22 @@ def test_session_is_not_resumed_after_the_store_changed(
         Pair(client, server, session=session).shake()
 
 
+def test_session_of_a_change_taken_back_is_not_resumed(
+    server: ssl.SSLContext, machine: Path
+) -> None:
+    """A connection made before a change and verified after it leaves nothing for the time after."""
+    machine.write_text(OTHER.pem, "ascii")
+    client = made(CLIENT)
+    pair = Pair(client, server)
+    machine.write_text(ROOT.pem, "ascii")
+    made(CLIENT)  # has a look, for all
+    session = pair.shake().client.session
+    machine.write_text(OTHER.pem, "ascii")
+    made(CLIENT)
+    with pytest.raises(fasttrust.VerificationError):
+        Pair(client, server, session=session).shake()
+
+
 def test_session_set_behind_our_back_is_refused_by_openssl(server: ssl.SSLContext) -> None:
     """A program that sets another's session on a connection gets OpenSSL's refusal."""
     client = made(CLIENT)

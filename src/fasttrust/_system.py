@@ -141,6 +141,8 @@ class State(NamedTuple):
     of_file: Index | None
     #: Why nothing is trusted; None where all is well.
     problem: OSError | None
+    #: How often the anchors have changed.
+    generation: int = 0
 
 
 def _settled(seen: Signatures, at: int) -> Signatures | None:
@@ -200,8 +202,13 @@ class System:
 
     @property
     def digest(self) -> bytes:
-        """Return what changes whenever the anchors do."""
-        return self.index.digest
+        """Return what changes whenever the anchors do, and never comes back.
+
+        A connection may be made before a change and verified after it: its session must be worth
+        nothing once that change is taken back.
+        """
+        state = self.state
+        return state.anchors.digest + state.generation.to_bytes(8, "big")
 
     @property
     def said(self) -> str:
@@ -247,12 +254,20 @@ class System:
             if self.state is not before:
                 return  # a signal's handler was here meanwhile, and read what is newer
             anchors = found.anchors
-            if anchors is not before.anchors:
+            changed = anchors is not before.anchors
+            if changed:
                 # Before the state: no session is bound to roots that do not verify it yet.
                 _native_anchors.source_replace(self.source, anchors.handle)
                 _log.info("trusting %d roots of the system: %s", len(anchors), where.said)
             read = {path: seen[path] for path in where.paths} | found.entries
-            self.state = State(where, _settled(read, began), anchors, found.of_file, None)
+            self.state = State(
+                where,
+                _settled(read, began),
+                anchors,
+                found.of_file,
+                problem=None,
+                generation=before.generation + changed,
+            )
 
     def refresh_if_due(self) -> None:
         """Look at the store if nobody has for a while; costs a connection next to nothing."""
