@@ -169,5 +169,8 @@ def test_without_a_name_the_chain_is_verified_all_the_same(make: Make, carrier: 
             )
             assert verdict == code(outcome.client_error)
             assert (b"" if verdict else peer.SECRET) == outcome.server_received
-    with pytest.raises(ValueError, match="check_hostname requires server_hostname"):
-        make(CLIENT).wrap_socket(socket.socket())
+    with (
+        socket.socket() as raw,
+        pytest.raises(ValueError, match="check_hostname requires server_hostname"),
+    ):
+        make(CLIENT).wrap_socket(raw)
