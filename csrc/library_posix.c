@@ -8,12 +8,17 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Objects that dl_iterate_phdr names; a process with more has its later ones left out. */
+#if defined(__APPLE__)
+#include <mach-o/dyld.h>
+#else
+#include <link.h>
+#endif
+
+/* Objects that the loader names; a process with more has its later ones left out. */
 enum { MAX_OBJECTS = 512 };
 
 struct objects {
@@ -26,18 +31,40 @@ void *ft_library_find(const void *library, const char *name)
     return dlsym((void *)library, name); // a handle is nobody's memory to change
 }
 
-/* Only names here: the loader's lock is held, and dlopen belongs after it. */
-static int collect(struct dl_phdr_info *info, size_t size, void *data)
+static void keep_name(struct objects *objects, const char *name)
 {
-    struct objects *objects = data;
-
-    (void)size;
-    if (objects->num < MAX_OBJECTS && info->dlpi_name != NULL && info->dlpi_name[0] != '\0') {
-        objects->paths[objects->num] = strdup(info->dlpi_name);
+    if (objects->num < MAX_OBJECTS && name != NULL && name[0] != '\0') {
+        objects->paths[objects->num] = strdup(name);
         objects->num += objects->paths[objects->num] != NULL;
     }
+}
+
+#if defined(__APPLE__)
+
+/* No lock is held meanwhile: another thread's dlclose may move the numbers, and NULL is an end. */
+static void name_objects(struct objects *objects)
+{
+    for (uint32_t i = 0; i < _dyld_image_count(); i++) {
+        keep_name(objects, _dyld_get_image_name(i));
+    }
+}
+
+#else
+
+static int name_object(struct dl_phdr_info *info, size_t size, void *objects)
+{
+    (void)size;
+    keep_name(objects, info->dlpi_name);
     return 0;
 }
+
+/* Only names here: the loader's lock is held, and dlopen belongs after it. */
+static void name_objects(struct objects *objects)
+{
+    (void)dl_iterate_phdr(name_object, objects);
+}
+
+#endif
 
 /* The last resort: whatever is loaded and has OpenSSL's functions. */
 static bool each_object(ft_library_try_fn take, void *arg)
@@ -45,7 +72,7 @@ static bool each_object(ft_library_try_fn take, void *arg)
     bool taken = false;
     struct objects objects = {{NULL}, 0};
 
-    (void)dl_iterate_phdr(collect, &objects);
+    name_objects(&objects);
     for (size_t i = 0; i < objects.num && !taken; i++) {
         const void *library = dlopen(objects.paths[i], RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
 
