@@ -301,8 +301,8 @@ def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
     beyond the system's own anchors: other certificates and CRLs loaded before stay loaded, but not
     a public bundle (certifi's, say), which means the system. A directory given as ``capath`` before
     cannot be seen and is lost: load it afterwards. A verify callback that other native code
-    installed is replaced. The object gets a class derived from its own. What a call replaced is kept
-    until the context dies, for connections may be using it: once is enough.
+    installed is replaced. The object gets a class derived from its own. What a call replaces is
+    kept until the context dies, for connections may be using it: once is enough.
 
     Where the system's store cannot be read nothing of it is trusted, and connections are refused.
     A context of ours that trusted exactly some anchors trusts the system too afterwards: give
