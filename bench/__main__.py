@@ -13,7 +13,7 @@ from typing import Any
 from . import harness, world
 from .harness import Bench, Row
 
-FIGURES = ("attach", "handshake", "threads", "chain", "verify", "start")
+FIGURES = ("attach", "handshake", "threads", "chain", "verify", "start", "anchors")
 HEADINGS = ("figure", "peer", "median", "spread", "ratio", "quartiles", "target", "")
 
 

@@ -64,6 +64,6 @@ def timings(port: int, rounds: int) -> Values:
 def fresh_timings(port: int, rounds: int) -> Values:
     peers = {
         name: lambda make=make: world.connect(make(), port).close()
-        for name, make in world.contexts().items()
+        for name, make in world.everybody().items()
     }
     return harness.interleave(peers, rounds, time.process_time)

@@ -30,7 +30,7 @@ BATCH = 0.004  # seconds that one timed batch of calls should take at least
 Values = dict[str, list[float]]
 Peers = dict[str, Callable[[], object]]
 #: Units of the table, and how many of them one unit of the measurement is.
-UNITS = {"s": 1.0, "ms": 1e3, "µs": 1e6, "instructions": 1.0}
+UNITS = {"s": 1.0, "ms": 1e3, "µs": 1e6, "instructions": 1.0, "KiB": 1 / 1024}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import socket
 import ssl
@@ -19,6 +20,7 @@ from typing import Any
 from . import harness
 
 HOST = "server.test"
+HASHED = "ssl, hashed directory"
 KEYS = {"P-256": "p256", "RSA-2048": "rsa2048"}
 VERSIONS = {"TLS 1.3": ssl.TLSVersion.TLSv1_3, "TLS 1.2": ssl.TLSVersion.TLSv1_2}
 BUNDLE_SIZE = 144  # as many as Debian's ca-certificates holds at the time of writing
@@ -47,6 +49,23 @@ def make(folder: Path) -> None:
     if len(public) + len(roots) < BUNDLE_SIZE:
         print(f"note: the bundle holds {len(public) + len(roots)} anchors, not {BUNDLE_SIZE}")
     (folder / "bundle.pem").write_text("".join([*public, *roots]), "utf-8")
+    _hash_into(folder / "hashed", [*public, *roots])
+
+
+def _hash_into(folder: Path, anchors: list[str]) -> None:
+    """Write a directory in which OpenSSL finds each anchor by the hash of its subject."""
+    native: Any = import_module("fasttrust._native_anchors")
+    folder.mkdir()
+    for anchor in anchors:
+        (name,) = native.index_name_hashes(native.index_from_pem(anchor.encode()))
+        free = (folder / f"{name:08x}.{number}" for number in itertools.count())
+        next(path for path in free if not path.exists()).write_text(anchor, "utf-8")
+
+
+def write_roots(path: Path, number: int) -> None:
+    """Write a bundle of so many roots made anew."""
+    pki: Any = import_module("pki")
+    path.write_text("".join(pki.root(f"root {i} of {number}").pem for i in range(number)), "ascii")
 
 
 def _public_anchors() -> list[str]:
@@ -72,6 +91,18 @@ def contexts() -> dict[str, Callable[[], ssl.SSLContext]]:
         truststore: Any = import_module("truststore")
         makers["truststore"] = lambda: truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return makers
+
+
+def everybody() -> dict[str, Callable[[], ssl.SSLContext]]:
+    """Return contexts(), and beside them ``ssl`` with a hashed directory, which it reads lazily."""
+    directory = Path(os.environ["SSL_CERT_FILE"]).parent / "hashed"
+
+    def hashed() -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(capath=directory)
+        return context
+
+    return {**contexts(), HASHED: hashed}
 
 
 def connect(context: ssl.SSLContext, port: int) -> ssl.SSLSocket:
