@@ -13,7 +13,7 @@ from typing import Any
 from . import harness, world
 from .harness import Bench, Row
 
-FIGURES = ("attach", "handshake", "threads", "chain", "verify", "start", "anchors")
+FIGURES = ("attach", "handshake", "threads", "chain", "verify", "start", "anchors", "inject")
 HEADINGS = ("figure", "peer", "median", "spread", "ratio", "quartiles", "target", "")
 
 

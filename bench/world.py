@@ -21,6 +21,12 @@ from . import harness
 
 HOST = "server.test"
 HASHED = "ssl, hashed directory"
+BODY = b"ok"
+# What a server sends: by itself, or to whoever asks.
+ANSWERS = {
+    "byte": b"x",
+    "http": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n" + BODY,
+}
 KEYS = {"P-256": "p256", "RSA-2048": "rsa2048"}
 VERSIONS = {"TLS 1.3": ssl.TLSVersion.TLSv1_3, "TLS 1.2": ssl.TLSVersion.TLSv1_2}
 BUNDLE_SIZE = 144  # as many as Debian's ca-certificates holds at the time of writing
@@ -114,9 +120,11 @@ def connect(context: ssl.SSLContext, port: int) -> ssl.SSLSocket:
 
 
 @contextmanager
-def server(folder: Path, key: str, version: str, delay: float = 0.0) -> Iterator[int]:
+def server(
+    folder: Path, key: str, version: str, delay: float = 0.0, answer: str = "byte"
+) -> Iterator[int]:
     """Run a server in a process of its own; the value is its port."""
-    command = [sys.executable, "-m", "bench.world", str(folder / key), version, str(delay)]
+    command = [sys.executable, "-m", "bench.world", str(folder / key), version, str(delay), answer]
     process = subprocess.Popen(
         command, cwd=harness.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -127,7 +135,7 @@ def server(folder: Path, key: str, version: str, delay: float = 0.0) -> Iterator
         process.communicate()  # the end of its standard input ends it
 
 
-def _serve(folder: Path, version: str, delay: float) -> None:
+def _serve(folder: Path, version: str, delay: float, answer: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "chain.pem", folder / "key.pem")
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -138,14 +146,16 @@ def _serve(folder: Path, version: str, delay: float) -> None:
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     while True:
         plain, _ = listener.accept()
-        threading.Thread(target=_answer, args=(context, plain, delay), daemon=True).start()
+        threading.Thread(target=_answer, args=(context, plain, delay, answer), daemon=True).start()
 
 
-def _answer(context: ssl.SSLContext, plain: socket.socket, delay: float) -> None:
+def _answer(context: ssl.SSLContext, plain: socket.socket, delay: float, answer: str) -> None:
     """Answer one client; `delay` seconds pass before the ServerHello."""
     time.sleep(delay)
     with suppress(OSError), context.wrap_socket(plain, server_side=True) as tls:
-        tls.sendall(b"x")
+        if answer == "http":
+            tls.recv(4096)
+        tls.sendall(ANSWERS[answer])
         tls.recv(1)  # until the client is gone
 
 
@@ -154,5 +164,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("version", choices=VERSIONS)
     parser.add_argument("delay", type=float)
+    parser.add_argument("answer", choices=ANSWERS)
     options = parser.parse_args()
-    _serve(options.folder, options.version, options.delay)
+    _serve(options.folder, options.version, options.delay, options.answer)
