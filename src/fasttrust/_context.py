@@ -25,9 +25,6 @@ from ._verified import Held, Verified
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
 
-#: Names this copy of the package on the class of every context that carries its verifier.
-HOLDER = Verified._fasttrust_holder
-
 # One context is not to be attached by two threads at once; a handshake never waits for this.
 # Reentrant, for a signal's handler, a finalizer or a program's property may attach another.
 _attaching = threading.RLock()
@@ -270,8 +267,8 @@ def _adopt(
     must_have_store: bool = False,
 ) -> None:
     """Give a context that is not of our making our class and our verifier, or leave it alone."""
-    other = getattr(context, "_fasttrust_holder", HOLDER)
-    if other != HOLDER:
+    other = getattr(context, "_fasttrust_holder", _native.HOLDER)
+    if other != _native.HOLDER:
         raise RuntimeError(f"the context is verified by another copy of fasttrust: {other}")
     before = type(context)
     with _attaching:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from . import _bundles, _context, _native
 from ._connection import watched_class
-from ._context import HOLDER
+from ._native import HOLDER
 from ._standard import Standard as _Standard
 from ._trust import TrustStore
 from ._verified import Verified

@@ -15,12 +15,20 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NewType, TypeGuard
 
-# By name, so that freezers (PyInstaller, cx_Freeze) find what the extension needs at run time.
-import _cffi_backend  # noqa: F401
+try:
+    # By name, so that freezers (PyInstaller, cx_Freeze) find what the extension needs.
+    import _cffi_backend  # noqa: F401
 
-# Said twice, which is how mypy is told that the door's other leaf may have them.
-from ._core import ffi as ffi  # noqa: PLC0414
-from ._core import lib as lib  # noqa: PLC0414
+    # Said twice, which is how mypy is told that the door's other leaf may have them.
+    from ._core import ffi as ffi  # noqa: PLC0414
+    from ._core import lib as lib  # noqa: PLC0414
+except ImportError as error:
+    from ._missing import explained
+
+    raise explained(error, globals()) from error
+
+#: Names this copy of the package: stands on the class of every context that carries its verifier.
+HOLDER = __name__.rpartition(".")[0]
 
 #: What the C core knows of one connection.
 Record = NewType("Record", object)
@@ -99,7 +107,7 @@ def _context_id(context: object) -> int:
     return id(context)
 
 
-def _connection_id(connection: object) -> int:
+def connection_id(connection: object) -> int:
     if not is_connection(connection):
         raise TypeError(f"not a connection of Python's ssl: {type(connection).__name__!r}")
     return id(connection)
@@ -252,19 +260,22 @@ def context_set_time(context: object, at_time: int) -> None:
 
 def context_attached(context: object) -> bool:
     """Tell whether the context carries the verifier of this copy of the package."""
-    return _opened and bool(lib.ft_context_attached(_context_id(context)))
+    if not _opened or not lib.ft_context_attached(_context_id(context)):
+        return False
+    # One file under two names is one library to the loader: it may have been the other's.
+    return bool(getattr(type(context), "_fasttrust_holder", HOLDER) == HOLDER)
 
 
 def connection_bind(connection: object, digest: bytes) -> None:
     """Bind a new connection's sessions to what they are verified under, by a hash of 32 bytes."""
     err = ffi.new("ft_error *")
-    check(lib.ft_connection_bind(_connection_id(connection), digest, err), err)
+    check(lib.ft_connection_bind(connection_id(connection), digest, err), err)
 
 
 def record_watch(connection: object) -> Record:
     """Return the record of a connection, which outlives it."""
     err = ffi.new("ft_error *")
-    record = lib.ft_record_watch(_connection_id(connection), err)
+    record = lib.ft_record_watch(connection_id(connection), err)
     check(record, err)
     return Record(ffi.gc(record, lib.ft_record_free))
 
@@ -273,10 +284,10 @@ def record_verdict(record: Record) -> Verdict:
     """Return the latest verdict on the connection."""
     verdict = ffi.new("ft_verdict *")
     lib.ft_record_verdict(record, verdict)
-    return _verdict(verdict)
+    return verdict_of(verdict)
 
 
-def _verdict(verdict: Any) -> Verdict:
+def verdict_of(verdict: Any) -> Verdict:
     message = ffi.string(verdict.native_message).decode("utf-8", "replace")
     return Verdict(
         verdict.step,
@@ -342,53 +353,11 @@ def connection_chain(connection: object, verified: bool) -> Chain | None:
     """
     open_library()
     err = _new(_ERROR)
-    chain = _connection_chain(_connection_id(connection), verified, err)
+    chain = _connection_chain(connection_id(connection), verified, err)
     if not chain:
         check(err.code == lib.FT_OK, err)
         return None
     return Chain(chain)
-
-
-def chain_make(parts: Sequence[bytes | tuple[Chain, int]]) -> Chain:
-    """Return a chain of certificates given in DER, and of such as stand in other chains.
-
-    Raises:
-        ValueError: one in DER is malformed, or has something behind it; says which.
-    """
-    open_library()
-    err = _new(_ERROR)
-    array = _new("ft_part[]", len(parts))
-    kept = []  # what the array points into
-    for place, part in enumerate(parts):
-        if isinstance(part, tuple):
-            array[place].chain, array[place].place = part[0]._handle, part[1]
-        else:
-            array[place].der.data = data = ffi.from_buffer(part)
-            array[place].der.len = len(part)
-            kept.append(data)
-    chain = lib.ft_chain_make(array, len(parts), err)
-    if not chain and err.code == lib.FT_E_MALFORMED:
-        raise ValueError(f"certificate {err.depth} of the chain (0 is the first) is malformed")
-    check(chain, err)
-    return Chain(chain)
-
-
-def connection_verify(
-    connection: object, chain: Chain, at_time: int | None
-) -> tuple[Verdict, Chain | None]:
-    """Verify a chain as if the peer of a connection had sent it: the verdict, the verified chain.
-
-    The time is in seconds since 1970, None for now. There is a chain only where the code is 0.
-    """
-    err = _new(_ERROR)
-    verdict = _new("ft_verdict *")
-    verified = _new("ft_chain **")
-    time = ffi.NULL if at_time is None else _new("int64_t *", at_time)
-    ok = lib.ft_connection_verify(
-        _connection_id(connection), verdict, verified, chain._handle, time, err
-    )
-    check(ok, err)
-    return _verdict(verdict), Chain(verified[0]) if verified[0] else None
 
 
 def code_text(code: int) -> str:

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from . import _native
+from . import _native, _native_offline
 from ._certificate import Certificate, certificates, parsed, remember_parsed
 from ._connection import explain
 from ._context import SSLContext, create_default_context
@@ -117,7 +117,7 @@ def verify_under(
     # methods, which would bind sessions that there will be none of.
     host = context._encode_hostname(server_hostname)
     connection = _wrap_bio(context, ssl.MemoryBIO(), ssl.MemoryBIO(), is_server, host)
-    verdict, verified = _native.connection_verify(connection, sent, at_time)
+    verdict, verified = _native_offline.connection_verify(connection, sent, at_time)
     if verified is not None:
         return certificates(verified)
     raise explain(
@@ -205,7 +205,7 @@ def _as_sent(chain: Given | Iterable[Given]) -> _native.Chain:
     first = parts[0]
     if isinstance(first, tuple) and parts == [(first[0], i) for i in range(first[0].length)]:
         return first[0]
-    sent = _native.chain_make(parts)
+    sent = _native_offline.chain_make(parts)
     for place, one in enumerate(given):
         if isinstance(one, Certificate):
             remember_parsed(one, sent, place)

@@ -110,7 +110,7 @@ class Verified:
     """What a context with our verifier has beyond ``ssl``'s: a mixin before its class."""
 
     #: Which copy of the package holds the context; other copies read it before they attach.
-    _fasttrust_holder = __name__.rpartition(".")[0]
+    _fasttrust_holder = _native.HOLDER
     _fasttrust_held: Held
 
     def _wrap_socket(
