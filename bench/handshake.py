@@ -8,6 +8,7 @@ byte, and the close.
 from __future__ import annotations
 
 import itertools
+import ssl
 import time
 
 from . import harness, world
@@ -62,8 +63,11 @@ def timings(port: int, rounds: int) -> Values:
 
 
 def fresh_timings(port: int, rounds: int) -> Values:
+    """Time new contexts with their handshake; beside them the handshake alone, which all pay."""
+    ready = ssl.create_default_context()
     peers = {
         name: lambda make=make: world.connect(make(), port).close()
         for name, make in world.everybody().items()
     }
+    peers["ssl, a context at hand"] = lambda: world.connect(ready, port).close()
     return harness.interleave(peers, rounds, time.process_time)
