@@ -52,12 +52,8 @@ class Watched:
         """Log who decided about an accepted peer, and by which anchor."""
         record = self._known()
         if record is not None:
-            _log.debug(
-                "accepted %s: decided by %s; anchor: %s",
-                getattr(self, "server_hostname", None) or "a peer",
-                _native.STEPS[_native.record_verdict(record).step],
-                *(get_verified_chain(self)[-1:] or ("none",)),
-            )
+            host = getattr(self, "server_hostname", None)
+            tell_accepted(host, _native.record_verdict(record), get_verified_chain(self))
 
     def _known(self) -> _native.Record | None:
         """Return our record of the connection; None where its context is not ours."""
@@ -118,6 +114,18 @@ class Watched:
             problem=held and held.problem(is_server),
             at_time=held and held.policy.at_time,
         )
+
+
+def tell_accepted(
+    host: str | None, verdict: _native.Verdict, chain: tuple[Certificate, ...]
+) -> None:
+    """Log who decided about an accepted peer, and by which anchor."""
+    _log.debug(
+        "accepted %s: decided by %s; anchor: %s",
+        host or "a peer",
+        _native.STEPS[verdict.step],
+        *(chain[-1:] or ("none",)),
+    )
 
 
 def explain(

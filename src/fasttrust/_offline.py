@@ -6,14 +6,13 @@ import _ssl
 import base64
 import binascii
 import datetime
-import re
 import ssl
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import _native, _native_offline
 from ._certificate import Certificate, certificates, parsed, remember_parsed
-from ._connection import explain
+from ._connection import explain, tell_accepted
 from ._context import SSLContext, create_default_context
 from ._places import environment
 from ._policy import seconds
@@ -21,6 +20,7 @@ from ._trust import TrustStore
 
 #: One certificate in DER, one or more in PEM, or one that may have been parsed before.
 Given = Certificate | str | bytes | bytearray | memoryview
+_GIVEN = Certificate, str, bytes, bytearray, memoryview
 
 #: What a TLS peer may send, in bytes: OpenSSL's SSL_MAX_CERT_LIST_DEFAULT.
 MOST_BYTES = 100 * 1024
@@ -33,9 +33,8 @@ _IP_ADDRESS_MISMATCH = 64
 
 _SYSTEM = TrustStore.system()
 _wrap_bio: Any = vars(_ssl._SSLContext)["_wrap_bio"]
-
-_BEGIN = b"-----BEGIN "
-_BLOCK = re.compile(rb"-----BEGIN ([^-\r\n]+)-----(.*?)-----END \1-----", re.DOTALL)
+_MemoryBIO = ssl.MemoryBIO
+_SERVER_AUTH, _CLIENT_AUTH = ssl.Purpose.SERVER_AUTH, ssl.Purpose.CLIENT_AUTH
 
 
 def verify_chain(
@@ -91,7 +90,7 @@ def verify_chain(
     except _native.UnavailableError as error:
         raise NotImplementedError(f"verify_chain() needs Python's own OpenSSL: {error}") from error
     sent = _as_sent(chain)
-    context = _private_context(_SYSTEM if trust is None else trust, purpose)
+    context = _private_context(_SYSTEM if trust is None else trust, is_server)
     return verify_under(
         context, sent, server_hostname=server_hostname, is_server=is_server, at_time=when
     )
@@ -116,10 +115,12 @@ def verify_under(
     # ssl prepares the connection: the name or address, the context's settings. Past our own
     # methods, which would bind sessions that there will be none of.
     host = context._encode_hostname(server_hostname)
-    connection = _wrap_bio(context, ssl.MemoryBIO(), ssl.MemoryBIO(), is_server, host)
+    connection = _wrap_bio(context, _MemoryBIO(), _MemoryBIO(), is_server, host)
     verdict, verified = _native_offline.connection_verify(connection, sent, at_time)
     if verified is not None:
-        return certificates(verified)
+        chain = certificates(verified)
+        tell_accepted(host, verdict, chain)
+        return chain
     raise explain(
         _as_ssl_refuses(verdict.code or _UNSPECIFIED, host),
         verdict,
@@ -148,13 +149,13 @@ def _as_ssl_refuses(code: int, host: str | None) -> ssl.SSLCertVerificationError
     return refusal
 
 
-def _private_context(trust: TrustStore, purpose: ssl.Purpose) -> SSLContext:
+def _private_context(trust: TrustStore, is_server: bool) -> SSLContext:
     """Return a context that nobody else has, made once for each purpose and environment."""
     chosen = environment() if trust._system else None
-    key = purpose, chosen
+    key = is_server, chosen
     context: SSLContext | None = trust._contexts.get(key)
     if context is None:
-        context = create_default_context(purpose, trust=trust)
+        context = create_default_context(_CLIENT_AUTH if is_server else _SERVER_AUTH, trust=trust)
         context.verify_mode = ssl.CERT_REQUIRED
         if trust._system and context._fasttrust_held.system is None:
             return context  # the fallback of a machine without a store, which may get one
@@ -171,9 +172,9 @@ def _private_context(trust: TrustStore, purpose: ssl.Purpose) -> SSLContext:
 
 def _serves(purpose: object) -> bool:
     """Tell whether we are the server, whose peers are clients."""
-    if purpose == ssl.Purpose.SERVER_AUTH:
+    if purpose is _SERVER_AUTH:
         return False
-    if purpose == ssl.Purpose.CLIENT_AUTH:
+    if purpose is _CLIENT_AUTH:
         return True
     raise TypeError(f"purpose is neither Purpose.SERVER_AUTH nor CLIENT_AUTH: {purpose!r}")
 
@@ -214,7 +215,7 @@ def _as_sent(chain: Given | Iterable[Given]) -> _native.Chain:
 
 def _certificates(chain: Given | Iterable[Given]) -> Iterator[bytes | Certificate]:
     size = 0
-    for item in (chain,) if isinstance(chain, Given) else chain:
+    for item in (chain,) if isinstance(chain, _GIVEN) else chain:
         for certificate in (item,) if isinstance(item, Certificate) else _read(item):
             size += len(bytes(certificate))
             if size > MOST_BYTES:
@@ -239,17 +240,20 @@ def _read(data: object) -> list[bytes]:
 
 
 def _read_pem(text: bytes) -> list[bytes]:
-    found = []
-    for block in _BLOCK.finditer(text):
-        label, body = block.groups()
-        if label not in (b"CERTIFICATE", b"X509 CERTIFICATE"):
-            raise ValueError(f"the chain has a PEM block that is no certificate: {label!r}")
-        try:
-            found.append(base64.b64decode(b"".join(body.split()), validate=True))
-        except binascii.Error as error:
-            raise ValueError(f"a PEM block of the chain is broken: {error}") from error
-    if not found:
+    _, *blocks = text.split(b"-----BEGIN ")
+    if not blocks:
         raise ValueError("the chain has something that is neither DER nor PEM")
-    if len(found) != text.count(_BEGIN):
+    return [_read_block(block) for block in blocks]
+
+
+def _read_block(block: bytes) -> bytes:
+    label, _, rest = block.partition(b"-----")
+    if label not in (b"CERTIFICATE", b"X509 CERTIFICATE"):
+        raise ValueError(f"the chain has a PEM block that is no certificate: {label[:60]!r}")
+    body, end, _ = rest.partition(b"-----END " + label + b"-----")
+    if not end:
         raise ValueError("a PEM block of the chain is cut off")
-    return found
+    try:
+        return base64.b64decode(b"".join(body.split()), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"a PEM block of the chain is broken: {error}") from error
