@@ -113,11 +113,11 @@ def test_long_lived_context_sees_the_change_within_three_seconds(machine: Path) 
 
 
 def test_fork_at_any_moment_leaves_both_refreshing(machine: Path) -> None:
-    """Children forked while threads attach and look at the store do so themselves."""
+    """Children forked while threads hold the locks of attaching and reading do both themselves."""
     program = """
         import os, ssl, sys, threading, time
         import fasttrust, peer, pki
-        from fasttrust import _system
+        from fasttrust import _context, _system
         from world import code, leaf_of
         _system.PERIOD = 0
         store = os.environ["SSL_CERT_FILE"]
@@ -134,18 +134,17 @@ def test_fork_at_any_moment_leaves_both_refreshing(machine: Path) -> None:
         client = ssl.PROTOCOL_TLS_CLIENT
         context = fasttrust.SSLContext(client)
         over, begun = threading.Event(), threading.Barrier(4)
-        # Locks of ours, and none of OpenSSL's: a context made at the moment of a fork leaves the
-        # child one of libcrypto's locks held for ever, with whatever package.
-        def busy(own):
-            fasttrust.attach(own)
+        # Locks of ours, and none of OpenSSL's, which attaching takes too: a call into libcrypto at
+        # the moment of a fork leaves the child one of its locks held for ever, with any package.
+        def busy():
             begun.wait(20)
             while not over.is_set():
                 for _ in range(20):
-                    fasttrust.attach(own)
-                    _system.system()
+                    with _context._attaching:
+                        _system.system()
                 put(one, two)
                 put(one)
-        threads = [threading.Thread(target=busy, args=(ssl.SSLContext(client),)) for _ in range(3)]
+        threads = [threading.Thread(target=busy) for _ in range(3)]
         for thread in threads:
             thread.start()
         begun.wait(20)
