@@ -11,7 +11,7 @@ import pki
 from decode_reference import Oracle, oracle
 from world import attached, made
 
-VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "FASTTRUST_MODE")
+VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from world import Pair, attached, check_python, code, ders, leaf_of, machine_trusts, plain
@@ -304,6 +305,7 @@ def test_attach_adds_the_system_to_an_exact_context() -> None:
     assert [20, 0, 0] == verdicts(context)
 
 
+@modes.one_store
 @pytest.mark.parametrize("steps", range(3))
 def test_attach_between_the_steps_of_a_handshake(steps: int) -> None:
     """A handshake under way when `attach` comes is verified by what the context has by then."""

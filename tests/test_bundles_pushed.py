@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from bundles import (
@@ -188,6 +189,7 @@ def test_pushed_bundle_does_not_end_a_session(tmp_path: Path) -> None:
     assert before != context._fasttrust_session_context("settings", pki.HOST)
 
 
+@modes.keeps
 @pytest.mark.usefixtures("published")
 def test_attach_keeps_no_public_bundle(tmp_path: Path) -> None:
     """Of a bundle that plain `ssl` loaded `attach` keeps what is beyond it, on either side."""
@@ -203,6 +205,7 @@ def test_attach_keeps_no_public_bundle(tmp_path: Path) -> None:
     assert [PRIVATE.der] == server.get_ca_certs(True)
 
 
+@modes.keeps
 @pytest.mark.usefixtures("published")
 def test_attach_to_one_of_ours_keeps_no_public_bundle(tmp_path: Path) -> None:
     """A context that trusted exactly a bundle trusts the system, and what was beyond the bundle."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from fasttrust import _anchors, _native, _native_anchors, _system
@@ -38,6 +39,7 @@ def due(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_system, "PERIOD", 0)
 
 
+@modes.fed_once
 @pytest.mark.usefixtures("due")
 @pytest.mark.parametrize("make", [made, attached])
 def test_long_lived_context_follows_the_store(make: type[ssl.SSLContext], machine: Path) -> None:
@@ -56,6 +58,7 @@ def test_nobody_looks_before_it_is_time(machine: Path, monkeypatch: pytest.Monke
     assert ONE == codes(context)
 
 
+@modes.fed_once
 @pytest.mark.usefixtures("due")
 @pytest.mark.parametrize("content", [None, "", "no certificate", ROOTS[1].pem[:200]])
 def test_store_that_breaks_leaves_its_last_state(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import modes
 import peer
 import pki
 from fasttrust import _system
@@ -39,6 +40,7 @@ def replaced(store: Path, content: str) -> None:
     os.replace(fresh, store)
 
 
+@modes.fed_once
 def test_threads_shake_hands_while_the_store_changes(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +87,7 @@ def test_threads_shake_hands_while_the_store_changes(
         assert (0, 20) == (verdict(context, STAYS), verdict(context, GONE))
 
 
+@modes.fed_once
 def test_idle_context_sees_the_change_at_its_next_connection(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +102,7 @@ def test_idle_context_sees_the_change_at_its_next_connection(
         assert (0 if GONE in held else 20) == verdict(contexts[number - 1], GONE)
 
 
+@modes.fed_once
 def test_long_lived_context_sees_the_change_within_three_seconds(machine: Path) -> None:
     """A context that is in use all the time follows by the real clock; a new one is there first."""
     context = made(CLIENT)

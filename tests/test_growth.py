@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from world import Pair, attached, check_python, leaf_of, machine_trusts, made, plain
@@ -157,7 +158,9 @@ PREPARE = """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory's size from /proc")
-@pytest.mark.parametrize("name", WORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=modes.WITHOUT.get(name, ())) for name in WORKS]
+)
 def test_process_does_not_grow(name: str, tmp_path: Path) -> None:
     """A thousand and more rounds leave the process's memory as it was after the first hundreds."""
     store = tmp_path / "store.pem"

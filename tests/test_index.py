@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import fasttrust
+import modes
 from cases import CASES, Case, run
 from cases_anchors import LEAF_NEW, NEW, OLD
 from cases_check import check_ours, check_verdict, look
@@ -109,7 +110,11 @@ class Holds:
         return context
 
 
-WAYS = [name for name in vars(Holds) if not name.startswith("_")]
+WAYS = [
+    pytest.param(name, marks=[modes.keeps] if name == "attached_with_trust" else [])
+    for name in vars(Holds)
+    if not name.startswith("_")
+]
 
 
 @pytest.fixture(params=WAYS)
@@ -135,6 +140,7 @@ def test_every_row_wherever_its_anchors_are_held(case: Case, hold: Hold) -> None
     check_ours(case, "bio", outcome)
 
 
+@modes.fed_once
 def test_rolled_over_ca_after_one_was_removed(machine: Path) -> None:
     """Of a CA's two certificates the one that leaves the store counts no more, the other does."""
     server = server_context(Chain((LEAF_NEW,)))
@@ -152,6 +158,7 @@ def test_rolled_over_ca_after_one_was_removed(machine: Path) -> None:
         assert expected == code(connect(context, server, carrier="bio").client_error)
 
 
+@modes.keeps
 def test_rolled_over_ca_after_trust_was_replaced() -> None:
     """What `attach` with other trust drops counts no more, of whatever name it was."""
     server = server_context(Chain((LEAF_NEW,)))

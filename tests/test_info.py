@@ -13,7 +13,7 @@ import pytest
 import fasttrust
 import servers
 from command import GOOD, ROOT, Command
-from fasttrust import _backend, _bundles, _info, _native, _places, _system
+from fasttrust import _bundles, _info, _mode, _places, _system
 from world import check_python, machine_trusts
 
 
@@ -35,7 +35,7 @@ def test_info_says_what_a_bug_report_should(
     assert (0, "") == (done.status, done.err)
     text = " ".join(done.out.split())
     for wanted in (
-        f"backend native (openssl): {fasttrust.backend().reason}",
+        f"backend {fasttrust.backend().mode} (openssl): {fasttrust.backend().reason}",
         f"{platform.python_implementation()} {platform.python_version()}",
         ssl.OPENSSL_VERSION,
         platform.release(),
@@ -56,7 +56,7 @@ def test_info_for_programs_has_the_same(
     done = command("info", "--json")
     assert done.out.isascii()
     found = json.loads(done.out)
-    assert "native" == found["backend"]["mode"]
+    assert fasttrust.backend().mode == found["backend"]["mode"]
     assert (1, [str(store), str(tmp_path / "empty")], None) == (
         found["trust"]["anchors"],
         found["trust"]["places"],
@@ -69,8 +69,9 @@ def test_info_for_programs_has_the_same(
     )
 
 
-def test_info_without_variables_says_so(command: Command) -> None:
+def test_info_without_variables_says_so(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """That nothing overrides the system is worth a line."""
+    monkeypatch.delenv("FASTTRUST_MODE", raising=False)
     done = command("info")
     assert 0 == done.status
     assert "none is set that changes trust, mode or logging" in done.out
@@ -88,25 +89,17 @@ def test_broken_store_is_told_as_a_problem(
     assert json.loads(command("info", "--json").out)["trust"]["problem"]
 
 
-def test_info_of_a_python_without_backend_gives_the_reason(
+def test_info_in_compat_mode_gives_the_reason(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There it is needed most; `inspect` says in a line that it cannot run."""
-
-    def fail() -> str:
-        raise _native.UnavailableError("its symbols are hidden")
-
-    monkeypatch.setattr(_native, "openssl_version", fail)
-    monkeypatch.setattr(_native, "open_library", fail)
-    monkeypatch.setattr(_info, "system", fail)
+    monkeypatch.setattr(_mode, "_reason", "its symbols are hidden")
     done = command("info")
     assert 0 == done.status
-    assert "backend    unavailable: its symbols are hidden" in done.out
-    assert "trust      nothing: its symbols are hidden" in done.out
-    assert "unavailable" == _backend.backend().mode
+    assert "backend    compat (openssl): its symbols are hidden" in done.out
     done = command("inspect", "a.example")
     assert (2, "") == (done.status, done.out)
-    assert "inspect cannot run on this Python: its symbols are hidden" in done.err
+    assert "inspect cannot run in compat mode: its symbols are hidden" in done.err
 
 
 def test_values_of_variables_steer_nothing(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from fasttrust import TrustStore
@@ -187,7 +188,7 @@ def test_refusal_is_explained_to_the_end() -> None:
     for carrier in ("socket", "bio"):
         error = peer.connect(context, server, carrier=carrier).client_error
         assert isinstance(error, fasttrust.VerificationError)
-        assert (0, "leaf of stranger") == (error.depth, _name(error.chain[0]))
+        assert (modes.LEAF_AT_FAULT, "leaf of stranger") == (error.depth, _name(error.chain[0]))
         assert error.hint
     good = Pair(context, peer.server_context(leaf_of(SYSTEM))).shake()
     assert [*leaf_of(SYSTEM).ders, SYSTEM.der] == good.client.get_verified_chain()
@@ -197,6 +198,7 @@ def _name(certificate: fasttrust.Certificate) -> object:
     return certificate.get_info()["subject"][0][0][1]
 
 
+@modes.no_session
 def test_session_is_bound_after_leaving() -> None:
     """A context that outlives the injection resumes under the same trust, and under no other."""
     server = peer.server_context(leaf_of(LOADED))
@@ -208,6 +210,7 @@ def test_session_is_bound_after_leaving() -> None:
     assert not Pair(context, server, session=session).shake().client.session_reused
 
 
+@modes.fed_once
 def test_system_stays_fresh_after_leaving(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A context that outlives the injection sees the system's store change."""
     monkeypatch.setattr("fasttrust._system.PERIOD", 0)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import modes
 import pki
 from world import TESTS, hashed_directory, machine_trusts
 
@@ -96,6 +97,7 @@ def looks_between(lines: list[str]) -> dict[str, list[str]]:
     return found
 
 
+@modes.no_core
 def test_handshake_looks_at_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Accepted or refused, cold contexts open no file; with `capath` OpenSSL does, as asked."""
     found = looks_between(traced(monkeypatch, tmp_path))

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 import fasttrust
+import modes
 import peer
 from cases import CASES, Case, run
 from fasttrust._offline import _as_sent, verify_under
 from world import ders
+
+pytestmark = modes.no_verify_chain
 
 ROWS = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 _LINE = re.compile(r" \(_ssl\.c:\d+\)")

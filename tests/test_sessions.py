@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from fasttrust import TrustStore, _system
@@ -73,7 +74,7 @@ CHANGES = [
     look_at_no_common_name,
     want_longer_keys,
     trust_more,
-    trust_less,
+    pytest.param(trust_less, marks=modes.keeps, id="trust_less"),
     trust_what_nobody_can_list,
     change_the_flags,
 ]
@@ -85,6 +86,7 @@ def session_of(client: ssl.SSLContext, server: ssl.SSLContext) -> ssl.SSLSession
     return session
 
 
+@modes.no_session
 def test_session_is_resumed_under_the_same(server: ssl.SSLContext) -> None:
     """Nothing changed: no verification is repeated, and no chain is called verified."""
     client = made(CLIENT)
@@ -124,6 +126,7 @@ def test_session_of_nobody_verified_is_not_resumed(server: ssl.SSLContext) -> No
         Pair(client, stranger, session=session).shake()
 
 
+@modes.no_session
 def test_session_is_not_resumed_for_another_host(server: ssl.SSLContext) -> None:
     """A session verified for one name is not resumed for another of the same certificate."""
     client = made(CLIENT)
@@ -133,6 +136,7 @@ def test_session_is_not_resumed_for_another_host(server: ssl.SSLContext) -> None
     assert Pair(client, server, session=session).shake().client.session_reused
 
 
+@modes.fed_once
 def test_session_is_not_resumed_after_the_store_changed(
     server: ssl.SSLContext, machine: Path
 ) -> None:
@@ -149,6 +153,7 @@ def test_session_is_not_resumed_after_the_store_changed(
         Pair(client, server, session=session).shake()
 
 
+@modes.fed_once
 def test_session_of_a_change_taken_back_is_not_resumed(
     server: ssl.SSLContext, machine: Path
 ) -> None:
@@ -165,6 +170,7 @@ def test_session_of_a_change_taken_back_is_not_resumed(
         Pair(client, server, session=session).shake()
 
 
+@modes.no_session
 def test_session_set_behind_our_back_is_refused_by_openssl(server: ssl.SSLContext) -> None:
     """A program that sets another's session on a connection gets OpenSSL's refusal."""
     client = made(CLIENT)
@@ -192,7 +198,9 @@ def test_session_of_a_refused_connection_resumes_nothing(server: ssl.SSLContext)
             Pair(client, stranger, session=session, server_hostname=host).shake()
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["given", "set afterwards"])
+@pytest.mark.parametrize(
+    "late", [pytest.param(False, marks=modes.no_core, id="given"), pytest.param(True, id="late")]
+)
 def test_session_of_before_attach_carries_nothing(server: ssl.SSLContext, late: bool) -> None:
     """A session that plain `ssl` made of an unverified peer brings that peer no byte."""
     client = plain(CLIENT)
@@ -238,6 +246,7 @@ def test_session_is_had_by_nobody_where_settings_change_meanwhile(
         assert not Pair(client, server, session=session).shake().client.session_reused
 
 
+@modes.no_session
 def test_session_set_late_is_resumed_under_the_same(server: ssl.SSLContext) -> None:
     """A program may set the session on the connection, as `ssl` has it."""
     client = made(CLIENT)
@@ -270,6 +279,7 @@ def client_of(anchor: pki.Issued) -> ssl.SSLContext:
     return client
 
 
+@modes.no_session
 @pytest.mark.parametrize("version", peer.VERSIONS, ids=lambda version: version.name)
 @pytest.mark.parametrize("make_second", ["ours", "plain"])
 def test_client_of_one_authority_does_not_come_back_under_another(
@@ -311,7 +321,7 @@ def test_resumed_connection_that_is_switched_carries_nothing(version: ssl.TLSVer
     with contextlib.suppress(ssl.SSLError):
         again.shake()
         again.client.write(peer.SECRET)
-    assert again.server.session_reused
+    assert again.client.session_reused
     received = b""
     with contextlib.suppress(ssl.SSLError):
         received = again.server.read(100)

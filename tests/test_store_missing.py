@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from fasttrust import TrustStore, _core, _native, _places, _system
@@ -53,6 +54,7 @@ def test_refusal_names_the_places_searched(monkeypatch: pytest.MonkeyPatch, tmp_
     assert all(place in error.hint for place in _places.searched())
 
 
+@modes.keeps
 def test_server_that_trusts_the_system_says_so_too(machine: Path) -> None:
     """A server says it where the system counts for clients, and only there."""
     machine.unlink()

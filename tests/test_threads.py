@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from world import Pair, check_python, code, leaf_of, machine_trusts, made
@@ -196,6 +197,7 @@ def test_chains_are_read_while_tickets_arrive() -> None:
     assert check_python(TICKETS) == "True\n"
 
 
+@modes.no_session
 def test_resumed_chains_are_read_while_tickets_arrive() -> None:
     """So it is on a resumed connection, where no verification ran that could have kept them."""
     program = """

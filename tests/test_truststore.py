@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from fasttrust import Certificate, TrustStore, _system
@@ -161,6 +162,7 @@ def test_der_that_is_no_certificate_is_an_error(value: Any) -> None:
         TrustStore.from_der(value)
 
 
+@modes.keeps
 def test_trust_is_a_trust_store() -> None:
     """Neither a path nor a text is taken for trust, and no store is made by its class."""
     with pytest.raises(TypeError):

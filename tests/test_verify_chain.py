@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 
 import fasttrust
+import modes
 import pki
 from fasttrust import _offline
 from offline import LEAF, ROOT, SENT, STRANGER, TRUST, WHOLE, A, captured, refused, verify
 from world import ders, machine_trusts
+
+pytestmark = modes.no_verify_chain
 
 Form = Callable[[], Any]
 DIRECT = pki.leaf("leaf of root", ROOT)

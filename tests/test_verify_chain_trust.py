@@ -16,10 +16,13 @@ from typing import Any
 import pytest
 
 import fasttrust
+import modes
 import pki
-from fasttrust import _native, _offline, _system
+from fasttrust import _mode, _offline, _system
 from offline import LEAF, ROOT, SENT, STRANGER, TRUST, WHOLE, A, refused, verify
 from world import Pair, ders, machine_trusts, made
+
+pytestmark = modes.no_verify_chain
 
 CLIENT_AUTH = ssl.Purpose.CLIENT_AUTH
 PAST = datetime(1990, 1, 1, tzinfo=timezone.utc)
@@ -219,11 +222,7 @@ def test_refusal_can_be_pickled_and_copied() -> None:
 
 def test_unreachable_openssl_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where OpenSSL's symbols are hidden there is nothing to ask."""
-
-    def unreachable() -> None:
-        raise _native.UnavailableError("the symbol SSL_new cannot be reached")
-
-    monkeypatch.setattr(_native, "open_library", unreachable)
+    monkeypatch.setattr(_mode, "_reason", "the symbol SSL_new cannot be reached")
     with pytest.raises(NotImplementedError, match=r"verify_chain.*cannot be reached"):
         verify()
 

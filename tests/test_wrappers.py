@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from world import Pair, attached, check_python, code, machine_trusts, made, plain
@@ -126,6 +127,7 @@ def test_keys_are_logged(make: Make, tmp_path: Path) -> None:
     assert "CLIENT_TRAFFIC_SECRET_0" in {line.split()[0] for line in logged[0]}
 
 
+@modes.no_session
 @pytest.mark.parametrize("version", peer.VERSIONS, ids=lambda version: version.name)
 def test_sessions_are_resumed_and_counted(make: Make, version: ssl.TLSVersion) -> None:
     """A session of one context is taken by it alone, and both ends count it."""

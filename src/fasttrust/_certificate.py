@@ -21,14 +21,13 @@ ENCODING_PEM: Final = 1
 ENCODING_DER: Final = 2
 
 
-class _Given:
+class Unparsed:
     """One certificate that was given in DER, where else a captured chain stands."""
 
-    __slots__ = ("ders", "parsed")
-
-    length = 1
+    __slots__ = ("ders", "length", "parsed")
 
     def __init__(self, der: bytes) -> None:
+        self.length = 1
         self.ders: list[bytes] | None = [der]
         #: Where OpenSSL's view of it stands, once somebody needed one.
         self.parsed: tuple[_native.Chain, int] | None = None
@@ -53,13 +52,13 @@ class Certificate:
 
     __slots__ = ("_chain", "_index")
 
-    _chain: _native.Chain | _Given
+    _chain: _native.Chain | Unparsed
     _index: int
 
     def __init__(self, der: bytes) -> None:
         der = memoryview(der).tobytes()  # not bytes(): that makes zeros of a number
         spki(der)  # walks the frame of the certificate down to its key
-        self._chain = _Given(der)
+        self._chain = Unparsed(der)
         self._index = 0
 
     def __bytes__(self) -> bytes:
@@ -166,7 +165,7 @@ def name_text(name: Any) -> str:
 _new_certificate = Certificate.__new__
 
 
-def certificates(chain: _native.Chain | _Given | None) -> tuple[Certificate, ...]:
+def certificates(chain: _native.Chain | Unparsed | None) -> tuple[Certificate, ...]:
     """Return the certificates of a captured chain, each a view of it."""
     if chain is None:
         return ()
@@ -182,16 +181,16 @@ def certificates(chain: _native.Chain | _Given | None) -> tuple[Certificate, ...
 def parsed(certificate: Certificate) -> tuple[_native.Chain, int] | None:
     """Return the chain that holds what OpenSSL parsed, and where in it; None where nothing was."""
     chain = certificate._chain
-    return chain.parsed if isinstance(chain, _Given) else (chain, certificate._index)
+    return chain.parsed if isinstance(chain, Unparsed) else (chain, certificate._index)
 
 
 def remember_parsed(certificate: Certificate, chain: _native.Chain, place: int) -> None:
     """Keep what OpenSSL parsed of a certificate that was given in DER."""
     given = certificate._chain
-    if isinstance(given, _Given):
+    if isinstance(given, Unparsed):
         given.parsed = chain, place
 
 
 def _restored(der: bytes) -> Certificate:
-    (certificate,) = certificates(_Given(der))
+    (certificate,) = certificates(Unparsed(der))
     return certificate

@@ -135,8 +135,8 @@ def _seconds(text: str) -> float:
 
 def _inspect(arguments: argparse.Namespace) -> int:
     mode = backend()
-    if mode.mode == "unavailable":
-        return _cannot_run("inspect", f"cannot run on this Python: {mode.reason}")
+    if mode.mode == "compat":  # it verifies chains without a connection
+        return _cannot_run("inspect", f"cannot run in compat mode: {mode.reason}")
     from ._inspect_command import inspect
 
     try:
@@ -165,7 +165,7 @@ def _add_run(commands: _Commands) -> None:
             f"examples:\n  {_PROGRAM} run script.py --its-own option\n"
             f"  {_PROGRAM} run -m pip install requests\n\n"
             "exit status:\n  that of the program\n"
-            "  2   it cannot be run, or Python's own OpenSSL cannot be reached\n"
+            "  2   it cannot be run\n"
             "  64  wrong usage"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -183,9 +183,6 @@ def _run(arguments: Sequence[str]) -> int:
         _Parser(prog=f"{_PROGRAM} run", usage=_RUN_USAGE).error(str(error))
     except ImportError as error:
         return _cannot_run("run", f"cannot run this: {error}")
-    mode = backend()
-    if mode.mode == "unavailable":
-        return _cannot_run("run", f"cannot run on this Python: {mode.reason}")
     inject_into_ssl()
     run(program)
     return 0
@@ -195,8 +192,8 @@ def _demo(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec("cryptography") is None:
         return _cannot_run("demo", "needs the package cryptography: pip install 'fasttrust[demo]'")
     mode = backend()
-    if mode.mode == "unavailable":
-        return _cannot_run("demo", f"cannot run on this Python: {mode.reason}")
+    if mode.mode == "compat":  # it shows what native mode does inside the handshake
+        return _cannot_run("demo", f"cannot run in compat mode: {mode.reason}")
     from ._demo import demo
 
     try:

@@ -10,7 +10,9 @@ from typing import Any
 
 from . import _native
 from ._certificate import Certificate, certificates
+from ._compat import door, is_attached
 from ._errors import VerificationError, verification_error
+from ._guard import Guard
 from ._hints import hint, without_store
 
 _MISSING = object()
@@ -53,7 +55,7 @@ class Watched:
         record = self._known()
         if record is not None:
             host = getattr(self, "server_hostname", None)
-            tell_accepted(host, _native.record_verdict(record), get_verified_chain(self))
+            tell_accepted(host, door().record_verdict(record), get_verified_chain(self))
 
     def _known(self) -> _native.Record | None:
         """Return our record of the connection; None where its context is not ours."""
@@ -61,7 +63,7 @@ class Watched:
             return self._fasttrust_record
         sslobj = find_sslobj(self)  # gevent tells no owner
         ours = sslobj is not None and self._is_ours()
-        return _native.record_watch(sslobj) if ours else None
+        return door().record_watch(sslobj) if ours else None
 
     def get_verified_chain(self) -> list[bytes]:
         """Return the verified chain in DER, leaf first, as Python 3.13's method of that name.
@@ -74,7 +76,7 @@ class Watched:
         chain = get_verified_chain(self)
         record = self._fasttrust_record
         if not chain and record is not None:
-            unasked = _native.record_verdict(record).step == _native.STEP_UNASKED
+            unasked = door().record_verdict(record).step == _native.STEP_UNASKED
             chain = get_unverified_chain(self) if unasked else ()
         return [bytes(certificate) for certificate in chain]
 
@@ -93,14 +95,14 @@ class Watched:
 
     def _is_ours(self) -> bool:
         context = getattr(self, "context", None)
-        return _native.is_context(context) and _native.context_attached(context)
+        return is_attached(context)
 
     def _explained(self, error: ssl.SSLCertVerificationError) -> VerificationError | None:
         """Return the refusal with what we know of it; None where it is not one of ours."""
         record = self._known()
         if record is None:
             return None
-        verdict = _native.record_verdict(record)
+        verdict = door().record_verdict(record)
         if verdict.code != getattr(error, "verify_code", None):
             return None
         held = getattr(getattr(self, "context", None), "_fasttrust_held", None)
@@ -172,8 +174,9 @@ def explain(
 
 def watch(sslobj: object, owner: object, digest: bytes) -> None:
     """Prepare a new connection of one of our contexts, before its handshake."""
-    _native.connection_bind(sslobj, digest)
-    record = _native.record_watch(sslobj)
+    carrier = door()
+    carrier.connection_bind(sslobj, digest)
+    record = carrier.record_watch(sslobj)
     if isinstance(owner, Watched):
         owner._fasttrust_chains = {}
         owner._fasttrust_record = record
@@ -204,7 +207,7 @@ def find_sslobj(connection: object) -> object | None:
     """
     inner: object = connection
     for _ in range(4):
-        if _native.is_connection(inner):
+        if _native.is_connection(inner) or isinstance(inner, Guard):
             return inner
         below = _below(inner)
         if below is _MISSING:
@@ -231,11 +234,11 @@ def _captured(
     connection: Watched, record: _native.Record, verified: bool
 ) -> tuple[Certificate, ...]:
     """Return a captured chain: the same objects, with their DER, until there is another."""
-    captures = _native.record_captures(record)
+    captures = door().record_captures(record)
     known = connection._fasttrust_chains.get(verified)
     if known is not None and known[0] == captures:
         return known[1]
-    chain = certificates(_native.record_chain(record, verified))
+    chain = certificates(door().record_chain(record, verified))
     connection._fasttrust_chains[verified] = captures, chain
     return chain
 
@@ -249,7 +252,7 @@ def _chain_of(connection: object, verified: bool) -> tuple[Certificate, ...]:
     sslobj = find_sslobj(connection)
     if sslobj is None:
         return ()
-    return certificates(_native.connection_chain(sslobj, verified))
+    return certificates(door().connection_chain(sslobj, verified))
 
 
 def get_verified_chain(connection: object) -> tuple[Certificate, ...]:

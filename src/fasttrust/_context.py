@@ -12,9 +12,10 @@ import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from . import _bundles, _native
+from . import _bundles, _compat, _native
 from ._anchors import Index, from_der
 from ._connection import Watched, watched_class
+from ._mode import compat_reason
 from ._policy import Policy, Revocation, policy
 from ._standard import Settings
 from ._standard import Standard as _Standard
@@ -47,7 +48,7 @@ class _IsVerified(type):
         # True of every context that carries our verifier, for SSLContext itself: what attach() and
         # injection give it is a class of the program's own kind, not a subclass of ours.
         if cls is SSLContext and _native.is_context(value):
-            return _native.context_attached(value)
+            return _compat.is_attached(value)
         return super().__instancecheck__(value)
 
 
@@ -210,7 +211,7 @@ def _install(
         present = getattr(context, attribute)
         if not issubclass(present, Watched):
             setattr(context, attribute, watched_class(present))
-    _native.context_attach(
+    _compat.door().context_attach(
         context,
         [index.handle for index in indexes],
         None if the_system is None else the_system.source,
@@ -221,7 +222,7 @@ def _install(
         policy=(chosen.revocation, chosen.network, chosen.timeout),
     )
     if chosen.at_time is not None:
-        _native.context_set_time(context, chosen.at_time)
+        _compat.door().context_set_time(context, chosen.at_time)
     held.digest = digest
 
 
@@ -316,6 +317,8 @@ def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
     """
     if not type.__subclasscheck__(_Standard, type(context)):
         raise TypeError(f"not an ssl.SSLContext: {type(context).__name__!r}")
+    if compat_reason():
+        _compat.check_attach(context, exact=trust is not None)
     _adopt(context, _checked(trust), keep=trust is None)
 
 

@@ -11,7 +11,6 @@ import sys
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from . import _native
 from ._backend import Backend, backend
 from ._places import CHOOSERS, environment
 from ._system import Platform, system
@@ -49,10 +48,7 @@ class Trust:
 
 def trust_of_system() -> Trust:
     """Return what this machine trusts now."""
-    try:
-        the_system = system()
-    except _native.UnavailableError as error:
-        return Trust("no store is read without a backend", problem=str(error))
+    the_system = system()
     if isinstance(the_system, Platform):
         return Trust("the operating system, asked for each server", anchors=None)
     state = the_system.state

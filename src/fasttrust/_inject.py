@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from . import _bundles, _context, _native
 from ._connection import watched_class
+from ._mode import compat_reason
 from ._native import HOLDER
 from ._standard import Standard as _Standard
 from ._trust import TrustStore
@@ -98,7 +99,7 @@ def inject_into_ssl(*, trust: TrustStore | None = None, bundles: bool = True) ->
             copy of the package is injected.
     """
     settings = _Settings(_context._checked(trust), bundles)
-    _native.open_library()
+    compat_reason()  # decides the mode, which is the process's for good
     with _changing:
         before = _settings
         _change(settings)
@@ -233,11 +234,14 @@ def _taken_over(context: Any, settings: _Settings) -> bool:
         if isinstance(context, Verified):
             return True  # another thread did
         try:
-            if settings.bundles and _bundles.in_store(context) is not None:
+            if not settings.bundles or _bundles.in_store(context) is None:
+                why = "it holds no public bundle"
+            elif compat_reason():
+                why = "in compat mode it cannot be made to forget its public bundle"
+            else:
                 _context.take_over(context, settings.trust, bundles=True)
                 _log.info("a context made before the injection holds a public bundle: taken over")
                 return True
-            why = "it holds no public bundle"
         except (AttributeError, TypeError) as error:
             why = str(error)
         _log.info("a context made before the injection keeps what it trusts (%s): %r", why, context)

@@ -33,7 +33,9 @@ HOLDER = __name__.rpartition(".")[0]
 #: What the C core knows of one connection.
 Record = NewType("Record", object)
 
+STEP_NONE: int = lib.FT_STEP_NONE
 STEP_UNASKED: int = lib.FT_STEP_UNASKED
+STEP_OPENSSL: int = lib.FT_STEP_OPENSSL
 #: Who decided about a peer that was accepted, for people.
 STEPS: dict[int, str] = {
     lib.FT_STEP_NONE: "nobody: it showed no certificate",

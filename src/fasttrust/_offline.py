@@ -14,6 +14,7 @@ from . import _native, _native_offline
 from ._certificate import Certificate, certificates, parsed, remember_parsed
 from ._connection import explain, tell_accepted
 from ._context import SSLContext, create_default_context
+from ._mode import compat_reason
 from ._places import environment
 from ._policy import seconds
 from ._trust import TrustStore
@@ -85,10 +86,8 @@ def verify_chain(
         )
     if trust is not None and not isinstance(trust, TrustStore):
         raise TypeError(f"trust is not a TrustStore: {type(trust).__name__!r}")
-    try:
-        _native.open_library()
-    except _native.UnavailableError as error:
-        raise NotImplementedError(f"verify_chain() needs Python's own OpenSSL: {error}") from error
+    if compat_reason():
+        raise NotImplementedError(f"verify_chain() cannot be had in compat mode: {compat_reason()}")
     sent = _as_sent(chain)
     context = _private_context(_SYSTEM if trust is None else trust, is_server)
     return verify_under(

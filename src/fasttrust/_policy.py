@@ -9,6 +9,7 @@ import datetime
 from typing import Literal, NamedTuple
 
 from . import _native
+from ._mode import compat_reason
 
 Revocation = Literal["platform", "soft", "hard"]
 
@@ -60,6 +61,8 @@ def policy(
         raise ValueError(f"timeout={timeout!r}: expected seconds, above 0")
     if timeout != _DEFAULT_TIMEOUT and _native.SYSTEM_NAME == "sectrust":
         raise ValueError(f"timeout={timeout!r}: macOS has its own limit, 3 seconds for each fetch")
+    if at_time is not None and not _native.PLATFORM_DECIDES and compat_reason():
+        raise ValueError(f"at_time cannot be had in compat mode: {compat_reason()}")
     return Policy(
         _native.REVOCATION[revocation],
         network,

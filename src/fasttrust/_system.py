@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from . import _anchors, _native, _native_anchors
 from ._anchors import Index, Signature, is_settled, signature_of
+from ._mode import compat_reason
 from ._places import UNSET, Environment, Places, environment, hashed_names, places, searched
 
 #: How long the store is taken to be unchanged, in nanoseconds.
@@ -79,6 +80,8 @@ class Found(NamedTuple):
     anchors: Index
     #: Those that ``ssl`` would list: of a directory it knows none before it has used it.
     of_file: Index | None
+    #: Those of the file, in DER, that no directory has; in native mode all of them.
+    in_no_directory: list[bytes]
     #: How the files in the directories were that were read.
     entries: Signatures
 
@@ -92,16 +95,18 @@ def _read(where: Places) -> Found:
     """
     index = None if where.file is None else _read_file(where.file, where.said)
     more, entries = _read_directories(where.directories, index)
+    of_file = [] if index is None else index.certificates()
     if index is not None and not more:
-        return Found(index, index, entries)
-    certificates = ([] if index is None else index.certificates()) + more
+        return Found(index, index, of_file, entries)
+    certificates = of_file + more
     both = _anchors.from_der(certificates) if certificates else None
     if both is None:
         if where.said:
             raise FileNotFoundError(f"no certificate found ({where.said})")
         looked = ", ".join(searched())
         raise NoStoreError(f"this machine has no store of trusted roots; searched: {looked}")
-    return Found(both, index, entries)
+    elsewhere = set(more)
+    return Found(both, index, [der for der in of_file if der not in elsewhere], entries)
 
 
 def _read_directories(directories: list[str], file: Index | None) -> tuple[list[bytes], Signatures]:
@@ -113,13 +118,16 @@ def _read_directories(directories: list[str], file: Index | None) -> tuple[list[
     names = [(directory, name) for directory in directories for name in hashed_names(directory)]
     if not names:
         return [], entries
-    known = set() if file is None else _native_anchors.index_name_hashes(file.handle)
+    # Compat mode reads every entry, for what the file alone has, and leaves the rest to OpenSSL.
+    lazily = bool(compat_reason())
+    known = set() if file is None or lazily else _native_anchors.index_name_hashes(file.handle)
     found: list[bytes] = []
     for directory, name in names:
         if int(name[:8], 16) in known:
             continue
         path = os.path.join(directory, name)
-        entries[path] = signature_of(path)
+        if not lazily:
+            entries[path] = signature_of(path)
         try:
             index = _anchors.from_pem(_anchors.read_file(path)[0])
         except OSError:
@@ -139,6 +147,7 @@ class State(NamedTuple):
     signatures: Signatures | None
     anchors: Index
     of_file: Index | None
+    in_no_directory: list[bytes]
     #: Why nothing is trusted; None where all is well.
     problem: OSError | None
     #: How often the anchors have changed.
@@ -192,7 +201,7 @@ class System:
         self._chosen = places(chosen) if any(chosen) else None
         where = Places(None, [], "")
         unread = NoStoreError("the store has not been read")
-        self.state = State(where, None, empty, None, unread)
+        self.state = State(where, None, empty, None, [], unread)
         self.refresh()
 
     @property
@@ -265,6 +274,7 @@ class System:
                 _settled(read, began),
                 anchors,
                 found.of_file,
+                found.in_no_directory,
                 problem=None,
                 generation=before.generation + changed,
             )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import _ssl
+import functools
 import hashlib
 import logging
 import os
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import _bundles, _native
+from . import _bundles, _compat
 from ._anchors import Index, as_ssl_loads, index_of_data, index_of_file
 from ._connection import watch
+from ._mode import compat_reason
+from ._native import HOLDER
 from ._policy import Policy
 from ._system import Platform, System, system
 
@@ -110,7 +114,7 @@ class Verified:
     """What a context with our verifier has beyond ``ssl``'s: a mixin before its class."""
 
     #: Which copy of the package holds the context; other copies read it before they attach.
-    _fasttrust_holder = _native.HOLDER
+    _fasttrust_holder = HOLDER
     _fasttrust_held: Held
 
     def _wrap_socket(
@@ -122,6 +126,9 @@ class Verified:
         owner: object = None,
         session: ssl.SSLSession | None = None,
     ) -> Any:
+        if compat_reason():
+            make = functools.partial(_Base._wrap_socket, self, sock)
+            return self._fasttrust_guarded(make, server_side, server_hostname, owner, session)
         settings = _settings(self)
         digest = self._fasttrust_session_context(settings, server_hostname)
         connection = _Base._wrap_socket(
@@ -140,6 +147,11 @@ class Verified:
         owner: object = None,
         session: ssl.SSLSession | None = None,
     ) -> Any:
+        if compat_reason():
+            make = functools.partial(_Base._wrap_bio, self, incoming)
+            return self._fasttrust_guarded(
+                make, server_side, server_hostname, owner, session, outgoing
+            )
         settings = _settings(self)
         digest = self._fasttrust_session_context(settings, server_hostname)
         connection = _Base._wrap_bio(
@@ -147,6 +159,28 @@ class Verified:
         )
         # Another thread may have changed them: such a session is nobody's.
         watch(connection, owner, digest if settings == _settings(self) else os.urandom(32))
+        return connection
+
+    def _fasttrust_guarded(
+        self,
+        make: Callable[..., Any],
+        server_side: bool,
+        host: str | None,
+        owner: object,
+        session: object,
+        *bio: ssl.MemoryBIO,
+    ) -> Any:
+        connection = _compat.wrap(
+            self,
+            _held(self),
+            make,
+            *bio,
+            server_side=server_side,
+            host=host,
+            owner=owner,
+            session=session,
+        )
+        watch(connection, owner, b"")
         return connection
 
     def _fasttrust_session_context(self, settings: str, host: str | None) -> bytes:
@@ -188,7 +222,7 @@ class Verified:
         if data is not None:
             _push(self, data, None)
         if (file is None and data is None) or not (rest_file is rest_data is capath is None):
-            _native.context_own(self)
+            _compat.door().context_own(self)
             _Base.load_verify_locations(self, rest_file, capath, rest_data)
             _held(self).add(os.urandom(32))  # nobody can tell what that was
         if file is not None:
@@ -226,7 +260,7 @@ class Verified:
 
     def _fasttrust_beyond(self) -> _ssl._SSLContext:
         """Return, as ``ssl`` would hold it, what is trusted beyond the context's own store."""
-        own = set(_Base.get_ca_certs(self, True))
+        own = set(_Base.get_ca_certs(self, True)) | _compat.loaded(self)
         return as_ssl_loads([der for der in _held(self).certificates() if der not in own])
 
 
@@ -246,7 +280,7 @@ def _trust_system(context: Any) -> None:
     held.system = system()
     held.listed = held.for_servers = True
     held.add(b"the system on both sides")
-    _native.context_trust_system(
+    _compat.door().context_trust_system(
         context, held.system.source, ask_platform=held.system.asks_platform
     )
 
@@ -278,6 +312,6 @@ def _push(context: Any, index: Index, path: str | None) -> None:
 def _add(context: Any, index: Index) -> None:
     held = _held(context)
     if len(index) and index not in held.indexes:
-        _native.context_add(context, index.handle)
+        _compat.door().context_add(context, index.handle)
         held.indexes = [*held.indexes, index]
         held.add(index.digest)

@@ -1,0 +1,55 @@
+"""Which of the two modes this process is in: decided once, and native wherever it can be proved."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+
+from . import _native
+
+
+def requested_mode() -> str:
+    """Return FASTTRUST_MODE, "" where it is not set or Python was told to ignore such variables.
+
+    Raises:
+        ImportError: it has a value that means nothing.
+    """
+    mode = "" if sys.flags.ignore_environment else os.environ.get("FASTTRUST_MODE", "")
+    if mode not in ("", "native", "compat"):
+        raise ImportError(f"FASTTRUST_MODE={mode!r}: expected 'native' or 'compat'")
+    return mode
+
+
+# Read at import and never again: contexts of two modes do not mix.
+_REQUESTED = requested_mode()
+_reason: str | None = "FASTTRUST_MODE=compat asks for it" if _REQUESTED == "compat" else None
+
+
+def compat_reason() -> str:
+    """Return why this process is in compat mode; "" in native mode. Decides it if nobody has."""
+    global _reason  # noqa: PLW0603 - the mode of the process
+    if _reason is None:
+        try:
+            _native.open_library()
+        except _native.UnavailableError as error:
+            _reason = _sentence(str(error))
+        else:
+            _reason = ""
+    return _reason
+
+
+def _sentence(error: str) -> str:
+    library = ssl.OPENSSL_VERSION
+    if not library.startswith("OpenSSL "):
+        advice = f"Python's ssl uses {library}: native mode needs a Python built with OpenSSL"
+    else:
+        advice = (
+            "native mode needs a Python that loads OpenSSL as a shared library of its own, such "
+            "as the distribution's or python.org's; those that uv installs have it built in, hidden"
+        )
+    return f"Python's own OpenSSL cannot be reached: {error}; {advice}"
+
+
+if _REQUESTED == "native" and compat_reason():
+    raise ImportError(f"FASTTRUST_MODE=native: {compat_reason()}")

@@ -1,0 +1,37 @@
+"""
+The two modes of the package, for tests: which one this run is in, and what excuses a test.
+
+    FASTTRUST_MODE=compat pytest
+
+A test of what only native mode has is marked with the sentence of the design that excuses it, and
+skipped with it. What holds in compat mode instead is in test_compat.py.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+import fasttrust
+
+COMPAT = fasttrust.backend().mode == "compat"
+
+#: Where a refusal is at fault: ssl does not tell.
+LEAF_AT_FAULT = None if COMPAT else 0
+#: How much of a client's chain is known of one that a server refused: OpenSSL forgets the rest.
+SENT_TO_SERVERS = 1 if COMPAT else None
+
+
+def _native(reason: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(COMPAT, reason=f"compat mode: {reason}")
+
+
+one_store = _native("one store cannot differ by side: the system's is loaded at the first client")
+fed_once = _native("ssl's own verification is fed once: a changed store is seen by new contexts")
+keeps = _native("ssl's own store cannot forget: attach() refuses where something has to be dropped")
+no_session = _native("session= is left out (a full handshake)")
+no_verify_chain = _native("verify_chain raises NotImplementedError with the reason")
+foreign = _native("chains of other contexts are ssl's own, after the handshake: test_compat.py")
+no_core = _native("OpenSSL's symbols cannot be reached: no callback, no index and no record in C")
+
+#: The works of test_growth that compat mode does without.
+WITHOUT = {"resumed": no_session, "without a connection": no_verify_chain}
