@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import repeat
@@ -254,6 +255,9 @@ def machine() -> dict[str, str]:
             facts[package] = version(package)
         except PackageNotFoundError:
             facts[package] = "not installed"
+    if installed("cryptography"):
+        backend: Any = import_module("cryptography.hazmat.backends.openssl").backend
+        facts["openssl of pyOpenSSL and cryptography"] = backend.openssl_version_text()
     return facts
 
 

@@ -112,6 +112,7 @@ BAD_CHAINS: dict[str, tuple[Any, type[Exception], str]] = {
     "a null": (LEAF.pem.replace("\n", "\0", 2), ValueError, "broken|neither"),
     "a text cut off": (LEAF.pem + A.pem[:99], ValueError, "cut off"),
     "a text cut off before": (A.pem[:99] + LEAF.pem, ValueError, "broken|cut off"),
+    "many beginnings": ("-----BEGIN CERTIFICATE-----\n" * 200_000, ValueError, "cut off"),
     "broken base64": (LEAF.pem.replace("M", "!"), ValueError, "broken"),
     "empty block": (
         "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
