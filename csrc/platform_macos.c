@@ -331,7 +331,7 @@ cleanup:
     return answer->chain != NULL;
 }
 
-/* In the user's language; cut at the border of a character. */
+/* In the user's language; cut at the border of a character. What is behind it is 0 already. */
 static void copy_message(CFErrorRef error, ft_answer *answer)
 {
     CFStringRef text = CFErrorCopyDescription(error);
@@ -343,7 +343,6 @@ static void copy_message(CFErrorRef error, ft_answer *answer)
     (void)CFStringGetBytes(text, CFRangeMake(0, CFStringGetLength(text)), kCFStringEncodingUTF8, 0,
                            false, (UInt8 *)answer->native_message,
                            (CFIndex)sizeof answer->native_message - 1, &len);
-    answer->native_message[len] = '\0';
     CFRelease(text);
 }
 

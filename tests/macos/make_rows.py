@@ -79,6 +79,7 @@ ROWS = (
     Row("unknown-root-sent", 19, -67843, (STRANGE_LEAF, STRANGER)),
     Row("unknown-root", 20, -25318, (STRANGE_LEAF,)),
     Row("intermediate-missing", 20, -25318, (LEAF,)),
+    Row("unknown-before-known", 20, -25318, (STRANGE_LEAF, LEAF, A)),
     Row("self-signed", 18, -67843, (SELF_SIGNED,)),
     Row("wrong-purpose", 26, -67609, under("client only", purposes=("clientAuth",))),
     Row("no-purpose", 26, -67609, under("no purpose", purposes=None)),

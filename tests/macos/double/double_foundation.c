@@ -47,7 +47,7 @@ void CFArrayAppendValue(CFMutableArrayRef given, const void *value)
     struct __CFArray *array = double_check(given, KIND_ARRAY, "CFArrayAppendValue");
 
     if (array->num == array->room) {
-        CFIndex room = array->room + 4;
+        CFIndex room = array->room + 1 /* so that each may fail */;
         const void **values =
             double_fails() ? NULL : realloc(array->values, (size_t)room * sizeof *values);
 

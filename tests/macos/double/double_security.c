@@ -296,6 +296,7 @@ static void note(const struct __SecTrust *trust)
     seen->network = trust->network;
     seen->has_time = trust->date != NULL;
     seen->time = trust->date == NULL ? 0 : trust->date->time;
+    seen->has_staple = trust->staple != NULL;
     seen->staple_len = trust->staple == NULL ? 0 : (size_t)trust->staple->len;
     for (size_t i = 0; i < sizeof seen->staple; i++) {
         seen->staple[i] = i < seen->staple_len ? (char)trust->staple->bytes[i] : '\0';
@@ -380,6 +381,9 @@ SecCertificateRef SecTrustGetCertificateAtIndex(SecTrustRef given, CFIndex index
 
     if (index == 0 && trust->chain == NULL) {
         return (SecCertificateRef)trust->certs->values[0];
+    }
+    if (double_now.lie == DOUBLE_HOLE && index > 0) {
+        return NULL;
     }
     if (!judge(trust) || trust->chain == NULL || index < 0 || index >= trust->chain->num) {
         return NULL;

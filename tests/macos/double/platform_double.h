@@ -46,7 +46,8 @@ typedef enum double_lie {
     DOUBLE_NO_CHAIN = 3,   // trusted, without a chain
     DOUBLE_EMPTY = 4,      // trusted, by an empty chain
     DOUBLE_NO_REASON = 5,  // refused, without an error
-    DOUBLE_NO_WORDS = 6    // refused, by an error without a description
+    DOUBLE_NO_WORDS = 6,   // refused, by an error without a description
+    DOUBLE_HOLE = 7        // trusted, but not all of the chain can be had
 } double_lie;
 
 void double_set_lie(double_lie lie);
@@ -65,6 +66,7 @@ typedef struct double_record {
     bool network;
     bool has_time;
     double time; // CFAbsoluteTime
+    bool has_staple;
     size_t staple_len;
     char staple[64]; // its beginning
 } double_record;
