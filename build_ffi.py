@@ -12,6 +12,7 @@ import sysconfig
 from pathlib import Path
 
 from cffi import FFI
+from setuptools import Extension
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
@@ -40,29 +41,41 @@ class BuildExt(build_ext):
 
     def run(self) -> None:
         for extension in self.extensions:
-            # Bound by cffi under the limited API; a free-threaded Python has none before 3.15.
-            extension.py_limited_api = not FREE_THREADED
-            ffi = FFI()
-            ffi.cdef(declarations())
-            headers = [HEADER, *(header.name for header in stand_in("platform*.h"))]
-            ffi.set_source(extension.name, "\n".join(f'#include "{name}"' for name in headers))
-            if PLATFORM:
-                extension.sources += [str(path.relative_to(ROOT)) for path in stand_in("*.c")]
-                extension.include_dirs.append(str(ROOT / PLATFORM))
-                extension.define_macros.append(("FT_TEST_PLATFORM", "1"))
-            wrapper = Path(self.build_temp, f"{extension.name}.c")
-            wrapper.parent.mkdir(parents=True, exist_ok=True)
-            ffi.emit_c_code(str(wrapper))
-            extension.sources = [*extension.sources, str(wrapper)]
-            if not FREE_THREADED:
-                extension.define_macros.append(("Py_LIMITED_API", "0x030A0000"))
-            if sys.platform != "win32":
+            self.complete(extension)
+        super().run()
+
+    def complete(self, extension: Extension) -> None:
+        """Add what no compiler has a say in."""
+        # Bound by cffi under the limited API; a free-threaded Python has none before 3.15.
+        extension.py_limited_api = not FREE_THREADED
+        ffi = FFI()
+        ffi.cdef(declarations())
+        headers = [HEADER, *(header.name for header in stand_in("platform*.h"))]
+        ffi.set_source(extension.name, "\n".join(f'#include "{name}"' for name in headers))
+        if PLATFORM:
+            extension.sources += [str(path.relative_to(ROOT)) for path in stand_in("*.c")]
+            extension.include_dirs.append(str(ROOT / PLATFORM))
+            extension.define_macros.append(("FT_TEST_PLATFORM", "1"))
+        wrapper = Path(self.build_temp, f"{extension.name}.c")
+        wrapper.parent.mkdir(parents=True, exist_ok=True)
+        ffi.emit_c_code(str(wrapper))
+        extension.sources = [*extension.sources, str(wrapper)]
+        if not FREE_THREADED:
+            extension.define_macros.append(("Py_LIMITED_API", "0x030A0000"))
+
+    def build_extensions(self) -> None:
+        for extension in self.extensions:
+            if self.compiler.compiler_type == "msvc":
+                extension.extra_compile_args += ["/std:c11", "/utf-8"]
+            else:
                 # Exactly one symbol leaves the extension: its PyInit function.
                 extension.extra_compile_args += ["-std=c11", "-fvisibility=hidden"]
+            if sys.platform == "win32":
+                extension.libraries.append("crypt32")
             # For sanitizers and warnings-as-errors in .ci/run, on top of the platform's own flags.
             extension.extra_compile_args += os.environ.get("FASTTRUST_CFLAGS", "").split()
             extension.extra_link_args += os.environ.get("FASTTRUST_CFLAGS", "").split()
-        super().run()
+        super().build_extensions()
 
 
 class BdistWheel(bdist_wheel):
