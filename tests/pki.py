@@ -28,7 +28,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.name import _ASN1Type
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import (
+    AuthorityInformationAccessOID,
+    ExtendedKeyUsageOID,
+    NameOID,
+    ObjectIdentifier,
+)
 
 HOST = "server.test"
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -80,6 +85,8 @@ class Profile:
     # Which of SKI and AKI are present; "another's" is an AKI that names no key of the chain.
     key_ids: tuple[str, ...] = ("subject", "issuer")
     unknown_critical: bool = False
+    issuer_url: str | None = None  # authorityInfoAccess: where the issuer's certificate is
+    crl_url: str | None = None  # cRLDistributionPoints
 
 
 ROOT = Profile(ca=True, usage=("key_cert_sign", "crl_sign"), key_ids=("subject",))
@@ -254,6 +261,12 @@ def _extensions(
         yield _authority_key_id(signer), False
     if "another's" in profile.key_ids:
         yield _authority_key_id(make_key("another's")), False
+    if profile.issuer_url is not None:
+        yield _issuer_at(profile.issuer_url), False
+    if profile.crl_url is not None:
+        where = [x509.UniformResourceIdentifier(profile.crl_url)]
+        point = x509.DistributionPoint(where, relative_name=None, reasons=None, crl_issuer=None)
+        yield x509.CRLDistributionPoints([point]), False
     if profile.unknown_critical:
         yield x509.UnrecognizedExtension(UNKNOWN_EXTENSION, b"\x05\x00"), True
 
@@ -268,6 +281,12 @@ def _general_name(name: str, profile: Profile) -> x509.GeneralName:
 
 def _subtrees(names: tuple[str, ...] | None) -> list[x509.DNSName] | None:
     return None if names is None else [x509.DNSName(name) for name in names]
+
+
+def _issuer_at(url: str) -> x509.AuthorityInformationAccess:
+    where = x509.UniformResourceIdentifier(url)
+    method = AuthorityInformationAccessOID.CA_ISSUERS
+    return x509.AuthorityInformationAccess([x509.AccessDescription(method, where)])
 
 
 def _authority_key_id(signer: PrivateKey) -> x509.AuthorityKeyIdentifier:

@@ -1,0 +1,115 @@
+"""Windows decides: every row with its root in the system's Root store, and without it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if sys.platform != "win32":
+    pytest.skip("asks Windows", allow_module_level=True)
+
+import ssl
+
+import fasttrust
+import pki
+from conftest import VARIABLES
+from windows_rows import GOOD, ROOT, ROWS, RSA_ROOT, SITE, Row
+from windows_store import is_wine, trusted
+
+CHILD = Path(__file__).with_name("windows_child.py")
+NOBODY_KNOWN = (18, 19, 20)
+
+
+def write(row: Row, folder: Path) -> Path:
+    """Write down what a process of its own shall ask."""
+    folder.mkdir()
+    row.sent.write(folder)
+    names = [f"{i}.crl" for i in range(len(row.crls))]
+    for name, text in zip(names, row.crls, strict=True):
+        (folder / name).write_text(text, "ascii")
+    at_time = pki.NOW.timestamp() + row.days * 86400 if row.days else None
+    asked = {
+        "host": row.host,
+        "flags": int(row.flags),
+        "policy": row.policy,
+        "at_time": at_time,
+        "crls": names,
+    }
+    (folder / "asked.json").write_text(json.dumps(asked), "utf-8")
+    return folder
+
+
+def ask(*folders: Path) -> list[dict[str, Any]]:
+    """Ask in one process of its own."""
+    process = subprocess.run(
+        [sys.executable, CHILD, *folders],
+        env={name: value for name, value in os.environ.items() if name not in VARIABLES},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (0, "") == (process.returncode, process.stderr)
+    return [json.loads(line) for line in process.stdout.splitlines()]
+
+
+def in_this_openssl(code: int) -> int:
+    """Return the code as the running OpenSSL has it: 1.1.1 has another one for an invalid CA."""
+    return 24 if code == 79 and ssl.OPENSSL_VERSION_INFO < (3,) else code
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what Windows says of every row while it trusts the roots."""
+    folder = tmp_path_factory.mktemp("rows")
+    folders = [write(row, folder / row.name) for row in ROWS]
+    with trusted(ROOT, RSA_ROOT):
+        return dict(zip([row.name for row in ROWS], ask(*folders), strict=True))
+
+
+# First, while nothing is trusted yet.
+def test_without_the_root_nobody_is_trusted(tmp_path: Path) -> None:
+    """The same peers, their roots not in the store: each is refused."""
+    folders = [write(row, tmp_path / row.name) for row in ROWS]
+    for row, answer in zip(ROWS, ask(*folders), strict=True):
+        assert answer["code"] in {*NOBODY_KNOWN, in_this_openssl(row.code)} - {0}, (
+            row.name,
+            answer,
+        )
+        if row in GOOD and not row.days:
+            assert answer["code"] == (19 if ROOT in row.sent.certificates else 20), row.name
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_row_gives_its_verdict(row: Row, answers: dict[str, Any]) -> None:
+    """With the root in the store: Windows' word, in OpenSSL's language, with Windows' number."""
+    answer = answers[row.name]
+    code, natives = row.code, row.native or (None,)
+    if is_wine() and row.wine is not None:
+        assert row.deviation, "a deviation has a reason"
+        code, natives = row.wine[0], row.wine[1:]
+    assert answer["code"] == in_this_openssl(code), answer
+    for name in row.fetched:
+        assert SITE.times_asked(name) >= 1
+    if code == 0:
+        verified = [bytes.fromhex(der) for der in answer["verified"]]
+        assert verified[0] == row.sent.ders[0]
+        assert verified[-1] in (ROOT.der, RSA_ROOT.der)
+        return
+    assert answer["native"] in natives, answer
+    assert (answer["native"] is None) == (answer["message"] is None)
+    if row.depth is not None:
+        assert answer["depth"] == row.depth
+
+
+def test_the_system_is_named() -> None:
+    """Python's own OpenSSL was found by _ssl's imports, and CryptoAPI decides."""
+    backend = fasttrust.backend()
+    assert ("native", "cryptoapi") == (backend.mode, backend.verifier)
+    assert backend.openssl == ssl.OPENSSL_VERSION
