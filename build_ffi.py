@@ -72,6 +72,9 @@ class BuildExt(build_ext):
                 extension.extra_compile_args += ["-std=c11", "-fvisibility=hidden"]
             if sys.platform == "win32":
                 extension.libraries.append("crypt32")
+            if sys.platform == "darwin":
+                extension.extra_link_args += ["-framework", "CoreFoundation"]
+                extension.extra_link_args += ["-framework", "Security"]
             # For sanitizers and warnings-as-errors in .ci/run, on top of the platform's own flags.
             extension.extra_compile_args += os.environ.get("FASTTRUST_CFLAGS", "").split()
             extension.extra_link_args += os.environ.get("FASTTRUST_CFLAGS", "").split()

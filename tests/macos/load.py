@@ -168,6 +168,8 @@ def question(asked: str, ders: list[bytes]) -> Question:
             made.has_time, made.time = True, int(value)
         elif name in ("soft", "hard"):
             made.policy.revocation = 1 if name == "soft" else 2
+        elif name == "apple":
+            pass
         elif name == "client":
             made.is_server = False
         elif name == "offline":

@@ -63,8 +63,11 @@ static void read_word(const char *word, row *to)
         question->check_chain = true;
     } else if (strcmp(word, "own") == 0) {
         question->own_crls = true;
+    } else if (strcmp(word, "apple") == 0) {
+        to->is_apples = true;
     } else {
-        CHECK(!"a word that this table knows");
+        (void)fprintf(stderr, "the table knows no word %s\n", word);
+        abort();
     }
 }
 

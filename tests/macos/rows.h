@@ -15,6 +15,7 @@ typedef struct row {
     ft_question question;
     ft_der certs[ROWS_CERTS];
     char host[64];
+    bool is_apples; // by a rule that binds no root which was added to a Mac
 } row;
 
 extern row rows[ROWS_MANY];

@@ -16,6 +16,7 @@
 
 int check_count;
 
+/* The root is trusted: by the double's settings, or by the keychain already. */
 static void prepare(int num_args, char **args)
 {
 #if defined(__APPLE__)
@@ -29,6 +30,16 @@ static void prepare(int num_args, char **args)
 #endif
 }
 
+static bool cannot_be_seen(const row *row)
+{
+#if defined(__APPLE__)
+    return row->is_apples;
+#else
+    (void)row;
+    return false;
+#endif
+}
+
 int main(int num_args, char **args)
 {
     int num_wrong = 0;
@@ -37,6 +48,10 @@ int main(int num_args, char **args)
     rows_load(args[1]);
     prepare(num_args, args);
     for (size_t i = 0; i < num_rows; i++) {
+        if (cannot_be_seen(&rows[i])) {
+            (void)printf("skip  %-26s\n", rows[i].name);
+            continue;
+        }
         ft_answer answer = rows_ask(&rows[i].question);
         bool right = answer.code == rows[i].code && answer.native_code == rows[i].native_code;
 
