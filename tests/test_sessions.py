@@ -261,6 +261,19 @@ def test_session_set_late_is_resumed_under_the_same(server: ssl.SSLContext) -> N
         pair.shake()
 
 
+def test_session_is_not_resumed_after_trust_came_and_went(server: ssl.SSLContext) -> None:
+    """A connection older than what verified it leaves nothing to one that trusts less again."""
+    trust = TrustStore.from_der([OTHER.der])
+    client = plain(CLIENT)
+    fasttrust.attach(client, trust=trust)
+    pair = Pair(client, server)
+    client.load_verify_locations(cadata=ROOT.pem)
+    session = pair.shake().client.session
+    fasttrust.attach(client, trust=trust)
+    with pytest.raises(fasttrust.VerificationError):
+        Pair(client, server, session=session).shake()
+
+
 # ---- on the server -------------------------------------------------------------------------------
 
 
@@ -328,3 +341,22 @@ def test_resumed_connection_that_is_switched_carries_nothing(version: ssl.TLSVer
     assert b"" == received
     with pytest.raises(ssl.SSLError):
         again.server.write(peer.REPLY)
+
+
+@pytest.mark.parametrize("version", peer.VERSIONS, ids=lambda version: version.name)
+def test_client_of_the_system_does_not_come_back_without_the_system(
+    version: ssl.TLSVersion,
+) -> None:
+    """The same anchors, on one side of a connection instead of both, are another trust."""
+    server = plain(SERVER)
+    peer.pin(server, version)
+    SENT.load(server)
+    server.verify_mode = ssl.CERT_REQUIRED
+    fasttrust.attach(server, trust=TrustStore.system())
+    client = client_of(ROOT)
+    pair = Pair(client, server).shake()
+    session = pair.client.session
+    pair.close()
+    fasttrust.attach(server)
+    with pytest.raises(fasttrust.VerificationError):  # the server's
+        Pair(client, server, session=session).shake()

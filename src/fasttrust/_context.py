@@ -200,6 +200,10 @@ def _install(
     if keep and any(_ssl._SSLContext.cert_store_stats(context).values()):
         held.add(os.urandom(32))  # what stays may hold CRLs, which cannot be listed
         dropped = _bundles.in_store(context)
+    if before is not None:
+        # A digest names trust that only grows: no session of before is worth anything, were it
+        # made by a connection that is older than what it was verified under.
+        held.add(os.urandom(32))
     held.for_servers = held.exact = trust is not None
     held.bundle_means_system = True
     digest, held.digest = held.digest, os.urandom(32)
