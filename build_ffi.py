@@ -23,6 +23,16 @@ PLATFORM = os.environ.get("FASTTRUST_PLATFORM", "")
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
+def limited_api() -> tuple[str | None, tuple[str, str | None]]:
+    """Return the oldest Python that the extension is for, None for this alone, and cffi's macro."""
+    if sys.implementation.name == "cpython" and not FREE_THREADED:
+        return "cp310", ("Py_LIMITED_API", "0x030A0000")
+    if sys.implementation.name == "cpython" and sys.version_info >= (3, 15):
+        return "cp315", ("Py_TARGET_ABI3T", "0x030F0000")  # of the version, for cffi's header
+    # A free-threaded Python has no limited API before 3.15, and PyPy none at all.
+    return None, ("_CFFI_NO_LIMITED_API", None)
+
+
 def stand_in(pattern: str) -> list[Path]:
     """Return the files of that pattern that stand in for the platform; none in a real build."""
     return sorted((ROOT / PLATFORM).glob(pattern)) if PLATFORM else []
@@ -46,8 +56,9 @@ class BuildExt(build_ext):
 
     def complete(self, extension: Extension) -> None:
         """Add what no compiler has a say in."""
-        # Bound by cffi under the limited API; a free-threaded Python has none before 3.15.
-        extension.py_limited_api = not FREE_THREADED
+        oldest, macro = limited_api()
+        extension.py_limited_api = oldest is not None
+        extension.define_macros.append(macro)
         ffi = FFI()
         ffi.cdef(declarations())
         headers = [HEADER, *(header.name for header in stand_in("platform*.h"))]
@@ -60,16 +71,17 @@ class BuildExt(build_ext):
         wrapper.parent.mkdir(parents=True, exist_ok=True)
         ffi.emit_c_code(str(wrapper))
         extension.sources = [*extension.sources, str(wrapper)]
-        if not FREE_THREADED:
-            extension.define_macros.append(("Py_LIMITED_API", "0x030A0000"))
 
     def build_extensions(self) -> None:
         for extension in self.extensions:
             if self.compiler.compiler_type == "msvc":
                 extension.extra_compile_args += ["/std:c11", "/utf-8"]
             else:
-                # Exactly one symbol leaves the extension: its PyInit function.
-                extension.extra_compile_args += ["-std=c11", "-fvisibility=hidden"]
+                # Exactly one symbol leaves the extension, its PyInit function; nothing for debuggers
+                # does, three quarters of the file, nor the folder that it was built in.
+                extension.extra_compile_args += ["-std=c11", "-fvisibility=hidden", "-g0"]
+            if sys.platform == "linux":
+                extension.libraries.append("dl")  # where dlopen was before glibc 2.34
             if sys.platform == "win32":
                 extension.libraries.append("crypt32")
             if sys.platform == "darwin":
@@ -82,9 +94,8 @@ class BuildExt(build_ext):
 
 
 class BdistWheel(bdist_wheel):
-    """Tags the wheel for every CPython from 3.10 on."""
+    """Tags the wheel for every CPython from 3.10 on, or for what it was built for."""
 
     def finalize_options(self) -> None:
-        if not FREE_THREADED:
-            self.py_limited_api = "cp310"
+        self.py_limited_api = limited_api()[0] or False
         super().finalize_options()
