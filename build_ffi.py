@@ -77,8 +77,8 @@ class BuildExt(build_ext):
             if self.compiler.compiler_type == "msvc":
                 extension.extra_compile_args += ["/std:c11", "/utf-8"]
             else:
-                # Exactly one symbol leaves the extension, its PyInit function; nothing for debuggers
-                # does, three quarters of the file, nor the folder that it was built in.
+                # One symbol leaves the extension, its PyInit function; what debuggers read, three
+                # quarters of the file, does not, nor the folder that it was built in.
                 extension.extra_compile_args += ["-std=c11", "-fvisibility=hidden", "-g0"]
             if sys.platform == "linux":
                 extension.libraries.append("dl")  # where dlopen was before glibc 2.34
