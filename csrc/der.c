@@ -3,6 +3,8 @@
  * function moves a cursor forward over bytes whose end it never passes.
  */
 
+#include <string.h>
+
 #include "der.h"
 
 enum {
@@ -203,4 +205,77 @@ bool ft_der_name_key(ft_span name, uint64_t *out_key)
     }
     *out_key = key;
     return true;
+}
+
+static size_t canonical_value(ft_span value, uint8_t *out, size_t room)
+{
+    size_t len = 0;
+    bool gap = false;
+
+    for (size_t i = 0; i < value.len; i++) {
+        uint8_t character = value.data[i];
+        if (character < ' ' || character > '~') {
+            return 0;
+        }
+        if (character == ' ') {
+            gap = len > 0;
+            continue;
+        }
+        if (len + 1 + gap > room) {
+            return 0;
+        }
+        if (gap) {
+            out[len++] = ' ';
+            gap = false;
+        }
+        bool upper = character >= 'A' && character <= 'Z';
+        out[len++] = upper ? (uint8_t)(character - 'A' + 'a') : character;
+    }
+    return len;
+}
+
+size_t ft_der_name_canonical(ft_span name, uint8_t *out, size_t room)
+{
+    // SET, SEQUENCE, OBJECT IDENTIFIER and string, every length in one byte.
+    enum { HEADERS = 8, MAX_LEN = 0x7f };
+    ft_span rest = name;
+    ft_span rdns;
+    size_t used = 0;
+
+    if (!take_tag(&rest, TAG_SEQUENCE, &rdns, NULL) || rest.len != 0) {
+        return 0;
+    }
+    while (rdns.len != 0) {
+        ft_span rdn;
+        ft_span attribute;
+        ft_span oid;
+        ft_span value;
+        int tag = 0;
+        if (!take_tag(&rdns, TAG_SET, &rdn, NULL) ||
+            !take_tag(&rdn, TAG_SEQUENCE, &attribute, NULL) || rdn.len != 0 ||
+            !take_tag(&attribute, TAG_OID, &oid, NULL) || !take(&attribute, &tag, &value, NULL) ||
+            attribute.len != 0 || character_width(tag) != 1 || oid.len > MAX_LEN / 2 ||
+            room - used < HEADERS + oid.len) {
+            return 0;
+        }
+        size_t value_room = room - used - HEADERS - oid.len;
+        if (value_room > MAX_LEN - HEADERS - oid.len) {
+            value_room = MAX_LEN - HEADERS - oid.len;
+        }
+        uint8_t *to = out + used;
+        uint8_t oid_len = (uint8_t)oid.len;
+        size_t value_len = canonical_value(value, to + HEADERS + oid.len, value_room);
+        if (value_len == 0) {
+            return 0;
+        }
+        uint8_t pair_len = (uint8_t)(4 + oid.len + value_len);
+        const uint8_t set[] = {TAG_SET, (uint8_t)(2 + pair_len), TAG_SEQUENCE, pair_len, TAG_OID,
+                               oid_len};
+        memcpy(to, set, sizeof set);
+        memcpy(to + sizeof set, oid.data, oid.len);
+        to[sizeof set + oid.len] = TAG_UTF8;
+        to[sizeof set + oid.len + 1] = (uint8_t)value_len;
+        used += HEADERS + oid.len + value_len;
+    }
+    return used;
 }

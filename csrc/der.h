@@ -39,6 +39,14 @@ FT_MUST_USE bool ft_der_name_key(ft_span name, uint64_t *out_key);
  */
 uint64_t ft_name_part_key(ft_span oid, int tag, ft_span value);
 
+/*
+ * ft_der_name_canonical writes what OpenSSL hashes of a Name to find its file in a hashed directory
+ * (its x509_name_canon): strings as UTF8String in lower case, with single spaces. Returns its
+ * length, 0 where the Name is not plain: anything beyond ASCII, several attributes in one SET, or
+ * more than there is room for.
+ */
+size_t ft_der_name_canonical(ft_span name, uint8_t *out, size_t room);
+
 /* ---- pem.c ------------------------------------------------------------------------------- */
 
 typedef enum ft_pem {

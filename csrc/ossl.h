@@ -123,6 +123,7 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(ASN1_STRING *, X509_NAME_ENTRY_get_data, (const X509_NAME_ENTRY *)) \
     REQUIRED(X509_NAME *, d2i_X509_NAME, (X509_NAME **, const unsigned char **, long)) \
     REQUIRED(void, X509_NAME_free, (X509_NAME *)) \
+    OPTIONAL(unsigned char *, SHA1, (const unsigned char *, size_t, unsigned char *)) \
     OPTIONAL(unsigned long, X509_NAME_hash_ex, (const X509_NAME *, OSSL_LIB_CTX *, const char *, int *)) /* 3.0 and later */ \
     OPTIONAL(unsigned long, X509_NAME_hash, (X509_NAME *)) /* 1.1.1; a macro since */ \
     REQUIRED(size_t, OBJ_length, (const ASN1_OBJECT *)) \

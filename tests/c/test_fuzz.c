@@ -162,12 +162,18 @@ static void read_one(const char *bytes, size_t len, bool is_pem)
 
     CHECK(exact != NULL);
     memcpy(exact, bytes, len);
+    uint32_t *hashes = NULL;
     ft_index *index =
         is_pem ? ft_index_from_pem(exact, len, &err) : ft_index_from_der(exact, len, &len, 1, &err);
     CHECK(index != NULL || err.code == FT_E_MALFORMED);
     CHECK(ERR_peek_error() == 0);
     if (index != NULL && is_pem) {
         check_blocks(index, exact, len);
+    }
+    if (index != NULL) {
+        hashes = calloc(ft_index_len(index) + 1, sizeof *hashes);
+        CHECK(hashes != NULL);
+        ft_index_name_hashes(index, hashes);
     }
     for (size_t i = 0; index != NULL && i < ft_index_len(index); i++) {
         ft_der der = ft_index_der(index, i);
@@ -178,12 +184,14 @@ static void read_one(const char *bytes, size_t len, bool is_pem)
         if (cert != NULL) {
             CHECK(end == (const unsigned char *)der.data + der.len);
             CHECK(ft_index_hold(index, &held, cert, &err) && held);
+            CHECK(hashes[i] == X509_NAME_hash(X509_get_subject_name(cert)));
             num_read++;
         }
         X509_free(cert);
         ERR_clear_error();
     }
     ft_index_free(index);
+    free(hashes);
     free(exact);
 }
 
