@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { NUM_READERS = 4, NUM_SWAPS = 2000 };
+enum { NUM_READERS = 4, NUM_SWAPS = 2000, NUM_USERS = 16, NUM_FIRST_USES = 200 };
 
 static ft_x509s *new_stack(void)
 {
@@ -209,6 +209,70 @@ static void a_source_is_replaced_while_many_ask(void)
     CHECK(pthread_barrier_destroy(&together) == 0);
 }
 
+/* ---- a first use by many at once --------------------------------------------------------- */
+
+static int32_t num_parsed;
+static ft_index *cold;
+static X509 *volatile first_found[NUM_USERS];
+static X509 *(*parse)(X509 **, const unsigned char **, long);
+
+static X509 *count_and_parse(X509 **out, const unsigned char **der, long len)
+{
+    (void)ft_atomic_add(&num_parsed, 1);
+    return parse(out, der, len);
+}
+
+static void *use_first(void *arg)
+{
+    X509 *volatile *found_first = arg;
+
+    for (int i = 0; i < NUM_FIRST_USES; i++) {
+        (void)pthread_barrier_wait(&together); // the index is there
+        ft_x509s *found = new_stack();
+        CHECK(ft_index_find(cold, X509_get_subject_name(lab.root.cert), found));
+        CHECK(is_only(found, &lab.root));
+        *found_first = sk_X509_value(found, 0);
+        (void)pthread_barrier_wait(&together); // everybody has used it
+        free_stack(found);
+    }
+    return NULL;
+}
+
+/* All get the same certificate; whoever comes after the first parse finds it done. */
+static void a_first_use_by_many_parses_a_few_times(void)
+{
+    const identity *anchors[] = {&lab.root, &lab.other_root};
+    pthread_t threads[NUM_USERS];
+    // The table is const to the core alone.
+    struct ft_ossl *table = (struct ft_ossl *)(uintptr_t)ft_ossl();
+
+    parse = table->d2i_X509;
+    table->d2i_X509 = count_and_parse;
+    CHECK(pthread_barrier_init(&together, NULL, NUM_USERS + 1) == 0);
+    for (int i = 0; i < NUM_USERS; i++) {
+        CHECK(pthread_create(&threads[i], NULL, use_first, (void *)&first_found[i]) == 0);
+    }
+    for (int i = 0; i < NUM_FIRST_USES; i++) {
+        int32_t before = num_parsed;
+        cold = lab_index(anchors, 2);
+        (void)pthread_barrier_wait(&together);
+        (void)pthread_barrier_wait(&together);
+        CHECK(num_parsed > before && num_parsed <= before + NUM_USERS);
+        for (int other = 1; other < NUM_USERS; other++) {
+            CHECK(first_found[other] == first_found[0]);
+        }
+        ft_index_free(cold);
+    }
+    for (int i = 0; i < NUM_USERS; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    CHECK(num_parsed <= NUM_FIRST_USES * NUM_USERS / 2); // "a few", where 16 would be each its own
+    CHECK(pthread_barrier_destroy(&together) == 0);
+    table->d2i_X509 = parse;
+}
+
+/* ---- the clock --------------------------------------------------------------------------- */
+
 static void *look_at_the_clock(void *arg)
 {
     (void)arg;
@@ -249,6 +313,7 @@ int main(void)
     RUN(a_damaged_anchor_is_absent);
     RUN(what_is_no_certificate_is_refused);
     RUN(a_source_is_replaced_while_many_ask);
+    RUN(a_first_use_by_many_parses_a_few_times);
     RUN(one_caller_per_period_is_due);
     return lab_end("test_index");
 }
