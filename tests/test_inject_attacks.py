@@ -159,7 +159,20 @@ class Frozen(ssl.SSLContext):
         raise AttributeError(f"{name} cannot be set")
 
 
-@pytest.mark.parametrize("own", [Final, Settled, Frozen])
+class Choosy(ssl.SSLContext):
+    """A class that says for good which sockets are made."""
+
+    sslsocket_class = property(lambda self: ssl.SSLSocket)  # type: ignore[assignment]
+
+
+class Forgetful(ssl.SSLContext):
+    """A class whose objects keep no attribute, and do not say so."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("own", [Final, Settled, Frozen, Choosy, Forgetful])
 def test_class_that_does_not_go_along_keeps_ssls_verdict(
     own: type[ssl.SSLContext], caplog: pytest.LogCaptureFixture
 ) -> None:

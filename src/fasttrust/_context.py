@@ -208,6 +208,8 @@ def _install(
     held.bundle_means_system = True
     digest, held.digest = held.digest, os.urandom(32)
     context._fasttrust_held = held
+    if vars(context).get("_fasttrust_held") is not held:
+        raise TypeError(f"objects of {type(context)!r} keep no attribute of ours")
     if derived is not None:
         context.__class__ = derived
     # A subclass, or the program on the object itself, may have chosen other classes.

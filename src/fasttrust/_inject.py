@@ -192,6 +192,8 @@ def _give_verifier(context: Any, settings: _Settings) -> None:
     except (AttributeError, TypeError) as error:
         # Its class allows no other below it, or is truststore's, which connects by an inner one.
         _log.info("a context of %r keeps ssl's own verification: %s", own, error)
+        if type(context) is not own:
+            context.__class__ = own
         vars(context).clear()
         vars(context).update(state)
 
