@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import fasttrust
 import modes
 import pki
-from world import TESTS, hashed_directory, machine_trusts
+from world import TESTS, check_python, hashed_directory, machine_trusts
 
 # Between two marks in the trace lies the handshake of one context that never shook hands before.
 PROGRAM = """
@@ -58,7 +59,7 @@ PROGRAM = """
 LOOKS = re.compile(r"\b(open|openat|openat2|creat|stat|lstat|newfstatat|statx|access|readlink)\(")
 
 
-def traced(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
+def traced(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> list[str]:
     """Run the program under strace and return the lines of the trace."""
     strace = shutil.which("strace")
     if strace is None:
@@ -71,9 +72,8 @@ def traced(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
     machine_trusts(monkeypatch, folder)
     directory = hashed_directory(folder / "hashed", pki.root("of a directory"))
     monkeypatch.setenv("PYTHONPATH", ":".join([str(TESTS), *filter(None, sys.path)]))
-    program = textwrap.dedent(PROGRAM)
     ended = subprocess.run(
-        [*command, sys.executable, "-c", program, str(directory)],
+        [*command, sys.executable, "-c", textwrap.dedent(program), str(directory)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -81,6 +81,34 @@ def traced(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
     )
     assert 0 == ended.returncode, ended.stderr
     return trace.read_text("utf-8", "replace").splitlines()
+
+
+IMPORT = """
+    import os, sys
+    for name in os.environ["BEFORE"].split():
+        __import__(name)
+    os.write(2, b"MARK begin import\\n")
+    import fasttrust
+    os.write(2, b"MARK end import\\n")
+"""
+NEEDED = """
+    import sys, ssl, _cffi_backend, fasttrust
+    print(*[name for name in sys.modules if "fasttrust" not in name and name != "__main__"])
+"""
+
+
+def test_import_opens_nothing_outside_the_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Once the standard library's modules are there, only files of the package are opened."""
+    monkeypatch.setenv("BEFORE", check_python(NEEDED).strip())
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    found = looks_between(traced(monkeypatch, tmp_path, IMPORT))["import"]
+    opened = [line for line in found if "open" in line.partition("(")[0] and " = -1 " not in line]
+    files = [line for line in opened if "O_DIRECTORY" not in line]
+    assert any("_native" in line for line in files)  # so the trace sees files
+    package = f'"{Path(fasttrust.__file__).resolve().parent}/'
+    assert [] == [line for line in files if package not in line]
 
 
 def looks_between(lines: list[str]) -> dict[str, list[str]]:
@@ -100,7 +128,7 @@ def looks_between(lines: list[str]) -> dict[str, list[str]]:
 @modes.no_core
 def test_handshake_looks_at_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Accepted or refused, cold contexts open no file; with `capath` OpenSSL does, as asked."""
-    found = looks_between(traced(monkeypatch, tmp_path))
+    found = looks_between(traced(monkeypatch, tmp_path, PROGRAM))
     assert 6 == len(found)
     for name in ("made accepted", "made refused", "attached accepted", "attached refused"):
         assert [] == found[name]
