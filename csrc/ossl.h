@@ -294,8 +294,9 @@ FT_MUST_USE bool ft_source_hold(ft_source *source, bool *out_held, X509 *cert, f
 
 /* ---- session.c --------------------------------------------------------------------------- */
 
-/* ft_session_unbind makes the server's new session one that nobody can resume. */
-void ft_session_unbind(const SSL *ssl);
+/* ft_session_unbind makes a server's new session one that nobody can resume, unless its client is
+ * verified by the context that the session belongs to. */
+void ft_session_unbind(const SSL *ssl, const ft_record *record);
 
 /* The three are about a client; `record` is the connection's, NULL where it has none. */
 

@@ -84,14 +84,16 @@ bool ft_connection_bind(uintptr_t connection, const char *hash, ft_error *err)
 }
 
 /*
- * An SNI callback switched the server to a context that trusts others. The session, which is new
- * and nobody else's yet, carries the hash of the first one, under which it is not verified.
+ * An SNI callback gave the server another context: ours from one that trusts others, or from one
+ * that is not ours. The session, which is new and nobody else's yet, carries the id context of the
+ * first, under which its client is not verified.
  */
-void ft_session_unbind(const SSL *ssl)
+void ft_session_unbind(const SSL *ssl, const ft_record *record)
 {
     SSL_SESSION *session = ft_ossl()->SSL_get_session(ssl);
 
-    if (session != NULL) {
+    if (session != NULL && hash_of(ssl, record) == nobody &&
+        (ft_ossl()->SSL_get_verify_mode(ssl) & FT_SSL_VERIFY_PEER) != 0) {
         // Fails only for more than 32 bytes.
         (void)ft_ossl()->SSL_SESSION_set1_id_context(session, nobody, sizeof nobody);
     }

@@ -119,8 +119,8 @@ void ft_verify_watch(const SSL *ssl, int where, int value)
     } else if (ossl->SSL_session_reused(ssl) == 0) {
         if (!is_server && is_done) {
             ft_session_keep(mine, record);
-        } else if (is_server && !is_done && record != NULL && ft_record_switched(record, ssl)) {
-            ft_session_unbind(ssl); // the step after ClientHello comes before any ticket is made
+        } else if (is_server && !is_done) {
+            ft_session_unbind(ssl, record); // the step after ClientHello precedes every ticket
         }
     } else if (is_done) {
         // Nobody verified this peer for this connection: no byte of the program's passes it.

@@ -321,6 +321,27 @@ def test_client_of_one_authority_does_not_come_back_under_another(
 
 
 @pytest.mark.parametrize("version", peer.VERSIONS, ids=lambda version: version.name)
+def test_client_believed_by_ours_does_not_come_back_under_ssls(version: ssl.TLSVersion) -> None:
+    """Where the first context is `ssl`'s own, its session does not carry the verdict of ours."""
+    first, second = plain(SERVER, ROOT), judge_of(OTHER, version)
+    SENT.load(first)
+    first.verify_mode = ssl.CERT_REQUIRED
+    peer.pin(first, version)
+    peer.choose_by_name(first, {NAMES[1]: second})
+    client = client_of(OTHER)
+    pair = Pair(client, first, server_hostname=NAMES[1]).shake()
+    session = pair.client.session
+    pair.close()
+    again = Pair(client, first, server_hostname=NAMES[1], session=session).shake()
+    assert not again.server.session_reused
+    assert b"" == again.read(again.server)  # neither closed nor refused
+    session = again.client.session
+    again.close()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Pair(client, first, server_hostname=NAMES[0], session=session).shake()
+
+
+@pytest.mark.parametrize("version", peer.VERSIONS, ids=lambda version: version.name)
 def test_resumed_connection_that_is_switched_carries_nothing(version: ssl.TLSVersion) -> None:
     """A client believed by the first context is not believed by the one that SNI switches to."""
     first, second = judge_of(ROOT, version), judge_of(OTHER, version)
