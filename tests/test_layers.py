@@ -99,6 +99,7 @@ def test_imports_inside_the_package_are_relative() -> None:
 
 # Who may import whom: arrows go down, a module to those in its row and to those in no other.
 BELOW = {
+    "_log": set(),
     "_core": set(),
     "_der": set(),
     "_missing": set(),
@@ -115,16 +116,17 @@ BELOW = {
     "_bundles": {"_anchors", "_public_bundles"},
     "_policy": {"_native", "_mode"},
     "_places": {"_native"},
-    "_system": {"_native", "_native_anchors", "_anchors", "_mode", "_places"},
-    "_guard": {"_native", "_certificate"},
-    "_compat": {"_native", "_bundles", "_guard", "_mode"},
+    "_system": {"_log", "_native", "_native_anchors", "_anchors", "_mode", "_places"},
+    "_guard": {"_log", "_native", "_certificate"},
+    "_compat": {"_log", "_native", "_bundles", "_guard", "_mode"},
     "_trust": {"_anchors", "_certificate", "_system"},
     "_certificate": {"_native", "_decode"},
     "_errors": {"_certificate"},
     "_hints": {"_certificate", "_decode"},
     "_backend": {"_native", "_mode"},
-    "_connection": {"_native", "_certificate", "_compat", "_errors", "_guard", "_hints"},
+    "_connection": {"_log", "_native", "_certificate", "_compat", "_errors", "_guard", "_hints"},
     "_verified": {
+        "_log",
         "_native",
         "_anchors",
         "_bundles",
@@ -149,6 +151,7 @@ BELOW = {
         "_verified",
     },
     "_inject": {
+        "_log",
         "_native",
         "_bundles",
         "_connection",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import _ssl
 import contextlib
-import logging
 import ssl
 import sys
 from collections.abc import Callable, Sequence
@@ -19,8 +18,6 @@ from typing import Any
 from . import _bundles, _native
 from ._guard import Guard, Listed, Record, sent_by
 from ._mode import compat_reason
-
-_log = logging.getLogger(__package__)
 
 _Base: Any = _ssl._SSLContext
 _NONE = int(ssl.CERT_NONE)

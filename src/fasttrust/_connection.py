@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from . import _native
+from . import _log, _native
 from ._certificate import Certificate, certificates
 from ._compat import door, is_attached
 from ._errors import VerificationError, verification_error
@@ -16,8 +15,6 @@ from ._guard import Guard
 from ._hints import hint, without_store
 
 _MISSING = object()
-
-_log = logging.getLogger(__package__)
 
 
 class Watched:
@@ -47,7 +44,7 @@ class Watched:
                 raise ours from error
             finally:
                 del ours  # or the error and this frame would keep each other alive
-        if _log.isEnabledFor(logging.DEBUG):
+        if _log.is_debugging():
             self._tell()
 
     def _tell(self) -> None:

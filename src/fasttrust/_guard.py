@@ -8,16 +8,13 @@ the guard lets go of the connection for good: there is nothing left to move a by
 
 from __future__ import annotations
 
-import logging
 import ssl
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from . import _native
+from . import _log, _native
 from ._certificate import Certificate, Unparsed, certificates
-
-_log = logging.getLogger(__package__)
 
 _DER = 2  # _ssl.ENCODING_DER
 

@@ -13,20 +13,17 @@ whenever and from wherever they imported it. Two rules keep threads from ever se
 from __future__ import annotations
 
 import functools
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from . import _bundles, _context, _native
+from . import _bundles, _context, _log, _native
 from ._connection import watched_class
 from ._mode import compat_reason
 from ._native import HOLDER
 from ._standard import Standard as _Standard
 from ._trust import TrustStore
 from ._verified import Verified
-
-_log = logging.getLogger(__package__)
 
 _METHODS = (
     "load_verify_locations",

@@ -8,7 +8,6 @@ exist is decided here, by whichever connection comes next.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import re
 import ssl
@@ -16,7 +15,7 @@ import threading
 import time
 from typing import NamedTuple
 
-from . import _anchors, _native, _native_anchors
+from . import _anchors, _log, _native, _native_anchors
 from ._anchors import Index, Signature, is_settled, signature_of
 from ._mode import compat_reason
 from ._places import UNSET, Environment, Places, environment, hashed_names, places, searched
@@ -24,7 +23,6 @@ from ._places import UNSET, Environment, Places, environment, hashed_names, plac
 #: How long the store is taken to be unchanged, in nanoseconds.
 PERIOD = 2_000_000_000
 
-_log = logging.getLogger(__package__)
 
 # One certificate in a file that holds other things too.
 _CERTIFICATE = re.compile(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import _ssl
 import functools
 import hashlib
-import logging
 import os
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import _bundles, _compat
+from . import _bundles, _compat, _log
 from ._anchors import Index, as_ssl_loads, index_of_data, index_of_file
 from ._connection import watch
 from ._mode import compat_reason
@@ -21,8 +20,6 @@ from ._system import Platform, System, system
 
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
-
-_log = logging.getLogger(__package__)
 
 
 class Held:

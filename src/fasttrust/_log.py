@@ -1,0 +1,45 @@
+"""The logger ``fasttrust``, fetched when there is something to say: importing logging takes long.
+
+Where nothing has imported it, nothing has asked to hear less than a warning.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import logging
+
+
+def _heard() -> logging.Logger | None:
+    if "logging" not in sys.modules:
+        return None
+    import logging
+
+    return logging.getLogger(__package__)
+
+
+def is_debugging() -> bool:
+    """Tell whether anybody hears what ``debug`` says."""
+    logger = _heard()
+    return logger is not None and logger.isEnabledFor(10)  # logging.DEBUG
+
+
+def debug(message: str, *args: object) -> None:
+    """Say what is of interest to who looks for something."""
+    if logger := _heard():
+        logger.debug(message, *args, stacklevel=2)
+
+
+def info(message: str, *args: object) -> None:
+    """Say what is of interest to who listens."""
+    if logger := _heard():
+        logger.info(message, *args, stacklevel=2)
+
+
+def warning(message: str, *args: object) -> None:
+    """Say what is to be seen even where logging was never set up."""
+    import logging
+
+    logging.getLogger(__package__).warning(message, *args, stacklevel=2)
