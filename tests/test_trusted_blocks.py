@@ -144,3 +144,44 @@ def test_system_with_a_key_between_is_read(machine: Path) -> None:
     """A block that says nothing of trust takes nothing from the certificates beside it."""
     machine.write_text(SYSTEM.pem + ROOT.key_pem + ROOT.pem, "ascii")
     assert as_client(made(CLIENT)) == 0
+
+
+def written(line: int, end: str = "\n") -> str:
+    """Return the root in PEM, in lines of another length than its writers choose."""
+    text = base64.b64encode(ROOT.der).decode()
+    lines = [text[at : at + line] for at in range(0, len(text), line)]
+    marks = (f"-----{mark} CERTIFICATE-----" for mark in ("BEGIN", "END"))
+    return end.join([next(marks), *lines, next(marks), ""])
+
+
+UNUSUAL = {
+    "one line": written(10_000),
+    "lines of 100": written(100),
+    "lines of 63": written(63),
+    "spaces behind": written(64, "  \n"),
+    "indented": written(64, "\n  "),
+    "indented after a good one": "  " + written(64, "\n  "),
+    "with a mark of its encoding": "\ufeff" + written(64),
+    "an odd one and a key": written(100) + OWN.key_pem,
+    "a leaf between": written(100) + leaf_of(OWN).certificates[0].pem,
+}
+
+
+@pytest.mark.parametrize("text", UNUSUAL.values(), ids=UNUSUAL)
+def test_system_in_unusual_pem_is_read_as_by_ssl(
+    text: str, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate that somebody pasted in lines of his own is not the end of the store."""
+    machine.write_text(text + SYSTEM.pem, "utf-8")
+    monkeypatch.setattr(_system, "_systems", {})
+    context = plain(CLIENT)
+    try:
+        context.load_verify_locations(machine)
+    except ssl.SSLError:
+        with pytest.raises(ssl.SSLError):
+            made(CLIENT)
+        return
+    ours = set(TrustStore.system())
+    assert context.cert_store_stats()["x509"] == len(ours)
+    assert set(context.get_ca_certs(True)) <= {bytes(each) for each in ours}
+    assert as_client(context) == as_client(made(CLIENT))

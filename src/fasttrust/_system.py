@@ -7,6 +7,8 @@ exist is decided here, by whichever connection comes next.
 
 from __future__ import annotations
 
+import base64
+import codecs
 import errno
 import os
 import re
@@ -24,9 +26,9 @@ from ._places import UNSET, Environment, Places, environment, hashed_names, plac
 PERIOD = 2_000_000_000
 
 
-# One certificate in a file that holds other things too.
-_CERTIFICATE = re.compile(
-    rb"-----BEGIN ((?:X509 )?CERTIFICATE)-----.*?-----END \1-----\r?\n?", re.DOTALL
+# The base64 of one certificate in a file that ssl can read and we cannot.
+_BLOCK = re.compile(
+    rb"^-----BEGIN (?:X509 )?CERTIFICATE-----[ \t\r]*\n(.*?)^-----END", re.DOTALL | re.MULTILINE
 )
 
 #: What changes whenever the store does, by path: of file and directories, and of what was read in
@@ -65,8 +67,16 @@ def _as_ssl_reads(path: str) -> Index:
         raise ssl.SSLError(
             ssl.SSL_ERROR_SSL, "a system's store has to hold certificates alone, no other blocks"
         )
-    # A key, say, lies between them. The blocks themselves, as ssl lists those of authorities only.
-    index = _anchors.from_pem(b"".join(each.group() for each in _CERTIFICATE.finditer(content)))
+    # A key lies between them, or a line has another length than RFC 7468 says. The blocks
+    # themselves, as ssl lists those of authorities only; and none that it has not read.
+    try:
+        bodies = _BLOCK.findall(content.removeprefix(codecs.BOM_UTF8))
+        ders = list(dict.fromkeys(map(base64.b64decode, bodies)))
+    except ValueError:
+        ders = []
+    is_all = len(ders) == scratch.cert_store_stats()["x509"]
+    is_all = is_all and set(scratch.get_ca_certs(True)) <= set(ders)
+    index = _anchors.from_der(ders) if is_all else None
     if index is None:
         raise ssl.SSLError(ssl.SSL_ERROR_SSL, "the certificates cannot be told from the rest")
     return index
