@@ -289,6 +289,29 @@ FT_MUST_USE bool ft_connection_verify(uintptr_t connection, ft_verdict *out_verd
                                       ft_chain **out_verified, const ft_chain *chain,
                                       const int64_t *at_time, ft_error *err);
 
+/* ---- compat mode: the platform alone ----------------------------------------------------- */
+
+/* ft_peer is what a server sent, and what is asked about it. Everything is *borrowed*. */
+typedef struct ft_peer {
+    const ft_der *certs; // leaf first
+    size_t num_certs;
+    const char *host; // A-label or text of an address; NULL where no name is to be checked
+    bool host_is_address;
+    bool check_leaf;        // VERIFY_CRL_CHECK_LEAF
+    bool check_chain;       // VERIFY_CRL_CHECK_CHAIN
+    const int64_t *at_time; // seconds since 1970; NULL for now
+    ft_policy policy;
+} ft_peer;
+
+/*
+ * ft_platform_verify asks the platform about a server, names included, without any OpenSSL. Only
+ * where it returns true, with code 0, there is a verified chain, leaf first; *owned*,
+ * ft_platform_chain_free. Works without ft_open.
+ */
+FT_MUST_USE bool ft_platform_verify(const ft_peer *peer, ft_verdict *out_verdict,
+                                    ft_der **out_chain, size_t *out_num_chain);
+void ft_platform_chain_free(ft_der *chain);
+
 /* ft_code_text returns OpenSSL's own words for a code of a verdict; *borrowed*, for ever. */
 const char *ft_code_text(int32_t code);
 

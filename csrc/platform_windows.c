@@ -1,7 +1,8 @@
 /*
  * Windows: CryptoAPI builds the chain and judges it, by the machine's and the user's own stores.
- * Names are left to step 4, which has the same rules everywhere. The policy for TLS alone is not
- * enough: the chain's own status has to be clean as well, whatever the policy makes of it.
+ * Names are left to step 4, which has the same rules everywhere; compat mode has none, and the
+ * policy checks them. The policy for TLS alone is not enough: the chain's own status has to be
+ * clean as well, whatever the policy makes of it.
  */
 
 #include "core.h"
@@ -19,6 +20,9 @@
 
 /* Flags of wininet.h for the policy. */
 enum { IGNORE_NAME = 0x00001000, IGNORE_REVOCATION = 0x00000080 };
+
+/* The longest name that is asked about, with its end: DNS has no longer one (RFC 1035). */
+enum { HOST_LEN = 256 };
 
 /* Bits of a chain's status by which nobody is refused, or only where revocation is a must. */
 static const DWORD obsolete = CERT_TRUST_IS_NOT_TIME_NESTED;
@@ -222,10 +226,19 @@ static bool ask_policy(const ft_question *question, PCCERT_CHAIN_CONTEXT chain, 
 {
     SSL_EXTRA_CERT_CHAIN_POLICY_PARA tls = {0};
     CERT_CHAIN_POLICY_PARA policy = {.cbSize = sizeof policy};
+    WCHAR host[HOST_LEN];
 
     tls.cbSize = sizeof tls;
     tls.dwAuthType = question->is_server ? AUTHTYPE_SERVER : AUTHTYPE_CLIENT;
     tls.fdwChecks = IGNORE_NAME | (unknown ? IGNORE_REVOCATION : 0U);
+    if (question->names_are_yours && question->host != NULL) {
+        if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, question->host, -1, host,
+                                HOST_LEN) == 0) {
+            return false; // a name that cannot be checked is a refusal
+        }
+        tls.pwszServerName = host;
+        tls.fdwChecks &= ~(DWORD)IGNORE_NAME;
+    }
     policy.dwFlags = CERT_CHAIN_POLICY_IGNORE_NOT_TIME_NESTED_FLAG |
                      (unknown ? CERT_CHAIN_POLICY_IGNORE_ALL_REV_UNKNOWN_FLAGS : 0U);
     policy.pvExtraPolicyPara = &tls;

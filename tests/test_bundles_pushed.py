@@ -78,7 +78,11 @@ def _attached_with(trust: TrustStore) -> ssl.SSLContext:
     return context
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(
+    params=[
+        pytest.param(way, marks=modes.keeps if way == "attached with trust" else ()) for way in WAYS
+    ]
+)
 def way(request: pytest.FixtureRequest) -> tuple[Callable[[], ssl.SSLContext], list[int]]:
     return WAYS[request.param]
 

@@ -17,7 +17,7 @@ PACKAGE = TOP / "src" / "fasttrust"
 C_FILES = sorted(path for path in (TOP / "csrc").glob("*.[ch]"))
 MODULES = sorted(PACKAGE.glob("*.py"))
 # Files that know no OpenSSL, and those of them that know one system only.
-PURE = {"platform_windows.c", "platform_macos.c", "codes.c", "pem.c", "der.c"}
+PURE = {"platform_windows.c", "platform_macos.c", "codes.c", "pem.c", "der.c", "alone.c"}
 PLATFORM = {"platform_windows.c", "platform_macos.c"}
 
 # Without a checkout (a wheel's own test run) there is no package folder beside the tests.
@@ -118,7 +118,10 @@ BELOW = {
     "_places": {"_native"},
     "_system": {"_log", "_native", "_native_anchors", "_anchors", "_mode", "_places"},
     "_guard": {"_log", "_native", "_certificate"},
-    "_compat": {"_log", "_native", "_bundles", "_guard", "_mode"},
+    "_native_platform": {"_native"},
+    "_fed": set(),
+    "_asked": {"_native", "_native_platform", "_certificate", "_fed", "_guard"},
+    "_compat": {"_log", "_native", "_asked", "_bundles", "_fed", "_guard", "_mode"},
     "_trust": {"_anchors", "_certificate", "_system"},
     "_certificate": {"_native", "_decode"},
     "_errors": {"_certificate"},
@@ -126,6 +129,8 @@ BELOW = {
     "_backend": {"_native", "_mode"},
     "_connection": {"_log", "_native", "_certificate", "_compat", "_errors", "_guard", "_hints"},
     "_verified": {
+        "_asked",
+        "_fed",
         "_log",
         "_native",
         "_anchors",

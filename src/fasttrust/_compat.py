@@ -9,19 +9,28 @@ is one. A store cannot forget and cannot differ by side, so what would need that
 from __future__ import annotations
 
 import _ssl
-import contextlib
 import ssl
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _bundles, _native
-from ._guard import Guard, Listed, Record, sent_by
+from . import _bundles, _log, _native
+from ._asked import (
+    OfPlatform,
+    forbid_renegotiation,
+    give_back,
+    hand_over,
+    take,
+)
+from ._fed import State, fill, state_of
+from ._guard import Guard, Listed, Pipe, Record, is_guard, sent_by
 from ._mode import compat_reason
 
 _Base: Any = _ssl._SSLContext
 _NONE = int(ssl.CERT_NONE)
+_SERVER = int(ssl.PROTOCOL_TLS_SERVER)
 _verify_mode = vars(_Base)["verify_mode"].__get__
+_protocol = vars(_Base)["protocol"].__get__
 
 
 def door() -> Any:
@@ -29,54 +38,28 @@ def door() -> Any:
     return _THIS if compat_reason() else _native
 
 
-class State:
-    """What one context's store holds by now.
-
-    Attributes:
-        indexes: the digests of those that were loaded.
-        loaded: their certificates.
-        foreign: whether there may be more, which nobody can list and nobody can take out.
-        system: whether the system's roots are in the store.
-        one_sided: whether they are there for client connections alone.
-    """
-
-    __slots__ = ("foreign", "indexes", "loaded", "one_sided", "system")
-
-    def __init__(self, foreign: bool) -> None:
-        self.indexes: set[bytes] = set()
-        self.loaded: set[bytes] = set()
-        self.foreign = foreign
-        self.system = self.one_sided = False
-
-
-def _state(context: Any) -> State | None:
-    state = getattr(context, "__dict__", {}).get("_fasttrust_store")
-    return state if isinstance(state, State) else None  # or another copy's
-
-
-def loaded(context: Any) -> set[bytes]:
-    """Return the certificates that we put into the context's own store, in DER."""
-    state = _state(context)
-    return set() if state is None else state.loaded
-
-
 # ---- contexts ------------------------------------------------------------------------------------
 
 
-def check_attach(context: Any, *, exact: bool) -> None:
+def check_attach(context: Any, system: Any, *, exact: bool) -> None:
     """Refuse to attach where something would have to leave the context's store.
 
     Args:
         context: the context.
+        system: the system's store.
         exact: whether all that was loaded before is to be dropped.
 
     Raises:
         RuntimeError: it cannot be had.
     """
-    state = _state(context)
+    state = state_of(context)
     if state is not None and not state.foreign and not state.indexes and not state.system:
         return  # one of ours, which has loaded nothing yet
-    if exact or _bundles.in_store(context) is not None:
+    bundle = None if exact else _bundles.in_store(context)
+    beyond = set() if bundle is None else {*bundle.certificates()} - {*system.certificates()}
+    if system.asks_platform and _protocol(context) != _SERVER:
+        beyond = set()  # its own store will not be asked
+    if exact or beyond:
         what = "what it holds" if exact else "the public bundle that it holds"
         raise RuntimeError(
             f"attach() cannot make the context forget {what} in compat mode: make it by "
@@ -96,7 +79,7 @@ def context_attach(
     dropped: _native.Index | None = None,
 ) -> None:
     """Give the context a state; what it trusts is loaded by its connections."""
-    before = _state(context)
+    before = state_of(context)
     state = State(keep)
     if keep:
         held = vars(context)["_fasttrust_held"]
@@ -107,7 +90,10 @@ def context_attach(
         state.system = before.system
         state.one_sided = state.one_sided or before.one_sided
         state.foreign = state.foreign or before.foreign
-    context._fasttrust_store = state
+        state.owned = before.owned
+        if before.settings is not None:
+            give_back(context, before.settings)  # before the state: nobody connects unjudged
+    _begin(context, state, ask_platform)
 
 
 def context_add(context: Any, index: _native.Index) -> None:
@@ -117,58 +103,38 @@ def context_add(context: Any, index: _native.Index) -> None:
 def context_trust_system(
     context: Any, system: _native.Source | None, *, ask_platform: bool
 ) -> None:
-    """Do nothing: as ``context_add``."""
+    """Have the platform asked, where it can be; what can be listed is loaded by a connection."""
+    state = state_of(context)
+    if state is not None and state.settings is None:
+        _begin(context, state, ask_platform)
+
+
+def _begin(context: Any, state: State, ask_platform: bool) -> None:
+    """Give the context its state, and client connections that the platform judges to it."""
+    platform = ask_platform and _protocol(context) != _SERVER
+    if platform:
+        state.settings = take(context)
+    context._fasttrust_store = state
+    if platform:
+        hand_over(context)  # after the state: nobody connects unjudged
+
+
+def context_set_time(context: Any, at_time: int) -> None:
+    """Do nothing: the platform is told with each question."""
 
 
 def context_own(context: Any) -> None:
     """Remember that ``ssl``'s own loader puts something into the context's store."""
-    state = _state(context)
+    state = state_of(context)
     if state is not None:
-        state.foreign = True
+        state.foreign = state.owned = True
 
 
 def is_attached(context: object) -> bool:
     """Tell whether the context carries the verifier of this copy of the package, in any mode."""
     if not _native.is_context(context):
         return False
-    return _state(context) is not None or _native.context_attached(context)
-
-
-def _fill(context: Any, state: State, held: Any, server_side: bool) -> None:
-    """Put what counts on that side of a connection into the context's store."""
-    for index in held.indexes:
-        if index.digest not in state.indexes:
-            _load(context, state, index.certificates())
-            state.indexes.add(index.digest)
-    system = held.system
-    if system is None or system.asks_platform:
-        return
-    system.refresh_if_due()
-    if server_side and not held.for_servers:
-        return
-    state.one_sided = not held.for_servers  # first: whoever asks meanwhile must know
-    if state.system or system.problem is not None:
-        return
-    found = system.state
-    for directory in found.where.directories:
-        with contextlib.suppress(OSError):  # one that is missing is skipped
-            _Base.load_verify_locations(context, None, directory, None)
-    _load(context, state, found.in_no_directory)
-    state.system = True
-
-
-def _load(context: Any, state: State, certificates: list[bytes]) -> None:
-    new = [der for der in certificates if der not in state.loaded]
-    if not new:
-        return
-    try:
-        _Base.load_verify_locations(context, None, None, b"".join(new))
-    except ssl.SSLError:
-        # One of them has a defect that its frame does not show: that one is as good as absent.
-        for der in new:
-            with contextlib.suppress(ssl.SSLError):
-                _Base.load_verify_locations(context, None, None, der)
-    state.loaded.update(new)
+    return state_of(context) is not None or _native.context_attached(context)
 
 
 # ---- connections ---------------------------------------------------------------------------------
@@ -199,17 +165,47 @@ def wrap(
     Raises:
         ssl.SSLError: the store cannot serve this side of a connection any more.
     """
-    state = _state(context)
+    state = state_of(context)
     if state is None:
         raise ValueError("this context was never given its verifier")
-    unasked = _verify_mode(context) == _NONE
-    inner = make(*bio, server_side, host, owner=owner)
+    # The settings are read before and after: another thread may change who judges.
+    settings = state.settings
+    modes = [_verify_mode(context)]
+    pipe = Pipe(*bio) if bio and settings is not None and not server_side else None
+    if settings is not None:
+        forbid_renegotiation(context)
+    inner = make(*bio if pipe is None else (pipe.held,), server_side, host, owner=owner)
+    modes.append(_verify_mode(context))
     if session is not None and not isinstance(session, ssl.SSLSession):
         raise TypeError("Value is not a SSLSession.")
-    _fill(context, state, held, server_side)
-    judge = _OfOpenSSL(context, server_side, unasked)
+    state = state_of(context) or state
+    settings = settings or state.settings
+    fill(context, state, held, server_side)
+    if settings is not None and not server_side:
+        if held.indexes or state.owned:
+            _tell_ignored(state)
+        return Guard(inner, OfPlatform(context, host, settings, held.policy), pipe)
+    judge = _OfOpenSSL(context, server_side, _NONE in modes)
     judge.check_side(context)
+    if settings is not None and settings.verify_mode != _NONE:
+        raise _beyond_its_side()
     return Guard(inner, judge)
+
+
+def _tell_ignored(state: State) -> None:
+    if not state.told:
+        state.told = True
+        _log.warning(
+            "in compat mode the platform alone judges servers: what the program loaded is ignored"
+        )
+
+
+def _beyond_its_side() -> ssl.SSLError:
+    return ssl.SSLError(
+        ssl.SSL_ERROR_SSL,
+        "in compat mode a context that has connected as a client trusts the system on both sides: "
+        "it cannot verify clients; use another context for servers",
+    )
 
 
 class _OfOpenSSL:
@@ -227,13 +223,9 @@ class _OfOpenSSL:
         if not self._server_side or self._unasked:
             return
         for each in (self._context, context):  # the one it began with, and the one that SNI chose
-            state = _state(each)
+            state = state_of(each)
             if state is not None and state.one_sided:
-                raise ssl.SSLError(
-                    ssl.SSL_ERROR_SSL,
-                    "in compat mode a context that has connected as a client trusts the system "
-                    "on both sides: it cannot verify clients; use another context for servers",
-                )
+                raise _beyond_its_side()
 
     def _check_session(self, inner: Any) -> None:
         """Refuse to believe a client by what another context may have verified."""
@@ -274,9 +266,9 @@ class _OfOpenSSL:
 
     def moved(self, context: Any) -> None:
         """Prepare the context that takes over, as a server's may once it hears a name."""
-        state = _state(context)
+        state = state_of(context)
         if state is not None:
-            _fill(context, state, vars(context)["_fasttrust_held"], self._server_side)
+            fill(context, state, vars(context)["_fasttrust_held"], self._server_side)
 
     def getpeercert(self, inner: Any, binary_form: bool) -> Any:
         """Return ``ssl``'s own answer."""
@@ -323,6 +315,9 @@ def connection_chain(connection: Any, verified: bool) -> Listed | None:
     """
     if isinstance(connection, Guard):
         return connection.record.chains.get(verified)
+    if is_guard(connection):  # of another copy of the package, and so are its certificates
+        theirs = connection.get_verified_chain if verified else connection.get_unverified_chain
+        return Listed(theirs()) if theirs() else None
     if not _native.is_connection(connection):
         raise TypeError(f"not a connection of Python's ssl: {type(connection).__name__!r}")
     if connection.version() is None:

@@ -11,7 +11,7 @@ from . import _log, _native
 from ._certificate import Certificate, certificates
 from ._compat import door, is_attached
 from ._errors import VerificationError, verification_error
-from ._guard import Guard
+from ._guard import is_guard
 from ._hints import hint, without_store
 
 _MISSING = object()
@@ -204,7 +204,7 @@ def find_sslobj(connection: object) -> object | None:
     """
     inner: object = connection
     for _ in range(4):
-        if _native.is_connection(inner) or isinstance(inner, Guard):
+        if _native.is_connection(inner) or is_guard(inner):
             return inner
         below = _below(inner)
         if below is _MISSING:

@@ -19,7 +19,7 @@ from ._mode import compat_reason
 from ._policy import Policy, Revocation, policy
 from ._standard import Settings
 from ._standard import Standard as _Standard
-from ._system import Platform, System
+from ._system import Platform, System, system
 from ._trust import TrustStore
 from ._verified import Held, Verified
 
@@ -324,7 +324,7 @@ def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
     if not type.__subclasscheck__(_Standard, type(context)):
         raise TypeError(f"not an ssl.SSLContext: {type(context).__name__!r}")
     if compat_reason():
-        _compat.check_attach(context, exact=trust is not None)
+        _compat.check_attach(context, system(), exact=trust is not None)
     _adopt(context, _checked(trust), keep=trust is None)
 
 

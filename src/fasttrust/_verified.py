@@ -10,11 +10,11 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import _bundles, _compat, _log
+from . import _asked, _bundles, _compat, _log, _native
 from ._anchors import Index, as_ssl_loads, index_of_data, index_of_file
 from ._connection import watch
+from ._fed import loaded
 from ._mode import compat_reason
-from ._native import HOLDER
 from ._policy import Policy
 from ._system import Platform, System, system
 
@@ -111,7 +111,7 @@ class Verified:
     """What a context with our verifier has beyond ``ssl``'s: a mixin before its class."""
 
     #: Which copy of the package holds the context; other copies read it before they attach.
-    _fasttrust_holder = HOLDER
+    _fasttrust_holder = _native.HOLDER
     _fasttrust_held: Held
 
     def _wrap_socket(
@@ -257,8 +257,12 @@ class Verified:
 
     def _fasttrust_beyond(self) -> _ssl._SSLContext:
         """Return, as ``ssl`` would hold it, what is trusted beyond the context's own store."""
-        own = set(_Base.get_ca_certs(self, True)) | _compat.loaded(self)
+        own = set(_Base.get_ca_certs(self, True)) | loaded(self)
         return as_ssl_loads([der for der in _held(self).certificates() if der not in own])
+
+
+if _native.PLATFORM_DECIDES:
+    _asked.own_settings(Verified)
 
 
 def _held(context: Any) -> Held:

@@ -44,6 +44,7 @@ bool ft_system_verify(const ft_question *question, ft_answer *out_answer)
     heard = (ft_told_heard){.times = heard.times + 1,
                             .num_certs = (int32_t)question->num_certs,
                             .host_is_address = question->host_is_address,
+                            .names_are_yours = question->names_are_yours,
                             .is_server = question->is_server,
                             .check_leaf = question->check_leaf,
                             .check_chain = question->check_chain,

@@ -15,6 +15,7 @@ typedef struct ft_told_heard {
     int32_t num_certs;
     char host[256]; // "" for none
     bool host_is_address;
+    bool names_are_yours;
     bool is_server;
     bool check_leaf;
     bool check_chain;

@@ -1,0 +1,248 @@
+"""Compat mode on Windows and macOS: the platform is asked after the handshake, before any byte.
+
+Beneath a client connection that the platform judges OpenSSL verifies nobody (CERT_NONE), for good:
+nothing is toggled on a context that threads share. What the program set is kept beside it and read
+back; what the peer is worth is said by a judge, through the guard of its connection.
+
+What native mode's step 4 does and nobody can do here: OpenSSL's second look at the signatures below
+the anchor, CPython's list of certificates never to trust, its security level, the program's own
+CRLs, and its own rules for names. Of step 2: what the program loads beside the system's trust.
+"""
+
+from __future__ import annotations
+
+import _ssl
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+from . import _native, _native_platform
+from ._certificate import Certificate
+from ._fed import Settings, state_of
+from ._guard import Record, sent_by
+
+_Base: Any = _ssl._SSLContext
+_verify_mode, _check_hostname, _options, _verify_flags = (
+    vars(_Base)[name] for name in ("verify_mode", "check_hostname", "options", "verify_flags")
+)
+_NO_RENEGOTIATION = int(ssl.OP_NO_RENEGOTIATION)
+_UNSPECIFIED = 1  # X509_V_ERR_*
+_NOT_YET_VALID = 9
+_EXPIRED = 10
+_HOSTNAME_MISMATCH = 62
+_IP_ADDRESS_MISMATCH = 64
+
+# OpenSSL's words for what the platforms say; it cannot be asked for them here.
+_WORDS = {
+    7: "certificate signature failure",
+    9: "certificate is not yet valid",
+    10: "certificate has expired",
+    18: "self-signed certificate",
+    19: "self-signed certificate in certificate chain",
+    20: "unable to get local issuer certificate",
+    23: "certificate revoked",
+    26: "unsuitable certificate purpose",
+    28: "certificate rejected",
+    50: "application verification failure",
+}
+
+
+def take(context: Any) -> Settings:
+    """Return what a context has, before ``hand_over``."""
+    return Settings(int(_verify_mode.__get__(context)), bool(_check_hostname.__get__(context)))
+
+
+def hand_over(context: Any) -> None:
+    """Make OpenSSL verify no server of the context's client connections, for good."""
+    _check_hostname.__set__(context, False)
+    _verify_mode.__set__(context, ssl.CERT_NONE)
+
+
+def give_back(context: Any, settings: Settings) -> None:
+    """Make OpenSSL verify again, as the program wants it."""
+    _verify_mode.__set__(context, settings.verify_mode)
+    _check_hostname.__set__(context, settings.check_hostname)
+
+
+def changed(settings: Settings, name: str, value: Any) -> Settings:
+    """Return the settings after the program has set one, by the rules of ``ssl``.
+
+    Raises:
+        ValueError: a name cannot be checked of a peer that is not verified.
+    """
+    if name == "check_hostname":
+        mode = settings.verify_mode
+        if value and mode == ssl.CERT_NONE:
+            mode = int(ssl.CERT_REQUIRED)
+        return Settings(mode, value)
+    if value == ssl.CERT_NONE and settings.check_hostname:
+        raise ValueError("Cannot set verify_mode to CERT_NONE when check_hostname is enabled.")
+    return Settings(int(value), settings.check_hostname)
+
+
+def forbid_renegotiation(context: Any) -> None:
+    """Let no server show another certificate after the verdict (TLS 1.2)."""
+    options = int(_options.__get__(context))
+    if not options & _NO_RENEGOTIATION:
+        _options.__set__(context, options | _NO_RENEGOTIATION)
+
+
+class _Setting:
+    """``verify_mode`` or ``check_hostname``: what the program set, whoever judges."""
+
+    def __init__(self, name: str, convert: Callable[[Any], Any]) -> None:
+        self._name = name
+        self._convert = convert
+
+    def __get__(self, context: Any, owner: Any = None) -> Any:
+        if context is None:
+            return self
+        state = state_of(context)
+        if state is None or state.settings is None:
+            return getattr(super(self._owner, context), self._name)
+        return self._convert(getattr(state.settings, self._name))
+
+    def __set__(self, context: Any, value: Any) -> None:
+        state = state_of(context)
+        if state is None or state.settings is None:
+            theirs = getattr(super(self._owner, type(context)), self._name)
+            theirs.__set__(context, value)
+        else:
+            state.settings = changed(state.settings, self._name, self._convert(value))
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner = owner
+
+
+def own_settings(owner: type) -> None:
+    """Give a class the two settings that are kept beside a context of the platform's."""
+    for name, convert in (("verify_mode", ssl.VerifyMode), ("check_hostname", bool)):
+        setting = _Setting(name, convert)
+        setting.__set_name__(owner, name)
+        setattr(owner, name, setting)
+
+
+class OfPlatform:
+    """The judge of one client connection.
+
+    Args:
+        context: its context, for the flags.
+        host: the name that was asked for, if any.
+        settings: what the program set.
+        policy: of the context.
+    """
+
+    decides = True
+
+    def __init__(self, context: Any, host: str | None, settings: Settings, policy: Any) -> None:
+        flags = int(_verify_flags.__get__(context))
+        self._unasked = settings.verify_mode == int(ssl.CERT_NONE)
+        self._host = host if settings.check_hostname else None
+        self._check = (
+            bool(flags & int(ssl.VERIFY_CRL_CHECK_LEAF)),
+            flags & int(ssl.VERIFY_CRL_CHECK_CHAIN) == int(ssl.VERIFY_CRL_CHECK_CHAIN),
+        )
+        self._policy = policy
+        self._judged: list[bytes] = []
+
+    def moved(self, context: Any) -> None:
+        """Refuse: another context's trust would not count."""
+        raise ValueError("in compat mode a client connection keeps its context")
+
+    def look(self, inner: Any, record: Record) -> None:
+        """Ask the platform, unless it has judged these certificates already."""
+        sent = [one.public_bytes(2) for one in sent_by(inner)]
+        if self._judged and sent == self._judged:
+            return
+        record.chains.clear()
+        record.keep(False, sent)
+        if self._unasked:
+            record.verdict = _native.Verdict(_native.STEP_UNASKED, 0, None, None, None)
+            return
+        if not sent:
+            self._refuse(_native.Verdict(_native.STEP_NONE, _UNSPECIFIED, None, None, None), record)
+        address = _is_address(self._host)
+        verdict, verified = _native_platform.platform_verify(
+            sent,
+            self._host,
+            host_is_address=address,
+            check=self._check,
+            at_time=self._policy.at_time,
+            policy=(self._policy.revocation, self._policy.network, self._policy.timeout),
+        )
+        if verdict.code != 0:
+            if address and verdict.code == _HOSTNAME_MISMATCH:
+                verdict = verdict._replace(code=_IP_ADDRESS_MISMATCH)
+            self._refuse(_times_apart(verdict, sent, self._policy.at_time), record)
+        record.verdict = verdict
+        record.keep(True, verified)
+        self._judged = sent
+
+    def _refuse(self, verdict: _native.Verdict, record: Record) -> None:
+        record.verdict = verdict
+        raise _refusal(verdict, self._host)
+
+    def refused(self, error: ssl.SSLError, inner: Any, record: Record) -> None:
+        """Do nothing: OpenSSL verifies nobody here."""
+
+    def getpeercert(self, inner: Any, binary_form: bool) -> Any:
+        """Return what ``ssl`` would: what nobody verified is ``{}``."""
+        sent = sent_by(inner)
+        if not sent:
+            return None
+        der = sent[0].public_bytes(2)
+        if binary_form:
+            return der
+        return {} if self._unasked else Certificate(der).get_info()
+
+
+def _is_address(host: str | None) -> bool:
+    import ipaddress  # here, for it takes long
+
+    try:
+        ipaddress.ip_address(host or "")
+    except ValueError:
+        return False
+    return True
+
+
+def _times_apart(
+    verdict: _native.Verdict, sent: list[bytes], at_time: int | None
+) -> _native.Verdict:
+    """Tell "expired" and "not yet valid" apart, for which the platforms have one word."""
+    if verdict.code not in (_NOT_YET_VALID, _EXPIRED):
+        return verdict
+    now = time.time() if at_time is None else at_time
+    for depth, der in enumerate(sent):
+        try:
+            info: Any = Certificate(der).get_info()
+            begins, ends = (ssl.cert_time_to_seconds(info[name]) for name in _DATES)
+        except ValueError:
+            continue
+        if now < begins or now > ends:
+            code = _NOT_YET_VALID if now < begins else _EXPIRED
+            return verdict._replace(code=code, depth=depth)
+    return verdict
+
+
+_DATES = ("notBefore", "notAfter")
+
+
+def _refusal(verdict: _native.Verdict, host: str | None) -> ssl.SSLCertVerificationError:
+    """Return what ``ssl`` would raise in a handshake."""
+    if verdict.step == _native.STEP_NONE:
+        text = "the server showed no certificate"
+    elif verdict.code == _HOSTNAME_MISMATCH:
+        text = f"Hostname mismatch, certificate is not valid for '{host}'."
+    elif verdict.code == _IP_ADDRESS_MISMATCH:
+        text = f"IP address mismatch, certificate is not valid for '{host}'."
+    else:
+        text = _WORDS.get(verdict.code) or verdict.native_message or "unspecified certificate error"
+    refusal = ssl.SSLCertVerificationError(
+        int(ssl.SSL_ERROR_SSL),
+        f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {text}",
+    )
+    refusal.library, refusal.reason = "SSL", "CERTIFICATE_VERIFY_FAILED"
+    refusal.verify_code, refusal.verify_message = verdict.code, text
+    return refusal

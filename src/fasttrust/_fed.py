@@ -1,0 +1,93 @@
+"""Compat mode: what ``ssl``'s own store is fed, and what is known of it.
+
+A store is fed by connections: what a context trusts by then, and the system's for the sides that it
+counts on. Roots of a hashed directory OpenSSL reads when it needs them.
+"""
+
+from __future__ import annotations
+
+import _ssl
+import contextlib
+import ssl
+from typing import Any, NamedTuple
+
+_Base: Any = _ssl._SSLContext
+
+
+class Settings(NamedTuple):
+    """What the program set on a context whose connections the platform judges."""
+
+    verify_mode: int
+    check_hostname: bool
+
+
+class State:
+    """What one context's store holds by now.
+
+    Attributes:
+        indexes: the digests of those that were loaded.
+        loaded: their certificates.
+        foreign: whether there may be more, which nobody can list and nobody can take out.
+        owned: whether some of that was loaded since the context is ours.
+        system: whether the system's roots are in the store.
+        one_sided: whether they are there for client connections alone.
+        settings: what the program set, where the platform judges the client connections.
+    """
+
+    __slots__ = ("foreign", "indexes", "loaded", "one_sided", "owned", "settings", "system", "told")
+
+    def __init__(self, foreign: bool) -> None:
+        self.indexes: set[bytes] = set()
+        self.loaded: set[bytes] = set()
+        self.foreign = foreign
+        self.owned = False
+        self.system = self.one_sided = self.told = False
+        self.settings: Settings | None = None
+
+
+def state_of(context: Any) -> State | None:
+    state = getattr(context, "__dict__", {}).get("_fasttrust_store")
+    return state if isinstance(state, State) else None  # or another copy's
+
+
+def loaded(context: Any) -> set[bytes]:
+    """Return the certificates that we put into the context's own store, in DER."""
+    state = state_of(context)
+    return set() if state is None else state.loaded
+
+
+def fill(context: Any, state: State, held: Any, server_side: bool) -> None:
+    """Put what counts on that side of a connection into the context's store."""
+    for index in held.indexes:
+        if index.digest not in state.indexes:
+            _load(context, state, index.certificates())
+            state.indexes.add(index.digest)
+    system = held.system
+    if system is None or system.asks_platform:
+        return
+    system.refresh_if_due()
+    if server_side and not held.for_servers:
+        return
+    state.one_sided = not held.for_servers  # first: whoever asks meanwhile must know
+    if state.system or system.problem is not None:
+        return
+    found = system.state
+    for directory in found.where.directories:
+        with contextlib.suppress(OSError):  # one that is missing is skipped
+            _Base.load_verify_locations(context, None, directory, None)
+    _load(context, state, found.in_no_directory)
+    state.system = True
+
+
+def _load(context: Any, state: State, certificates: list[bytes]) -> None:
+    new = [der for der in certificates if der not in state.loaded]
+    if not new:
+        return
+    try:
+        _Base.load_verify_locations(context, None, None, b"".join(new))
+    except ssl.SSLError:
+        # One of them has a defect that its frame does not show: that one is as good as absent.
+        for der in new:
+            with contextlib.suppress(ssl.SSLError):
+                _Base.load_verify_locations(context, None, None, der)
+    state.loaded.update(new)

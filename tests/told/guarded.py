@@ -1,0 +1,166 @@
+"""
+A server that says something at once, and a client of compat mode that does not trust it.
+
+    with victim(context) as (tls, server):
+        ...                     # whatever an application might do
+    server.received             # application bytes that reached the server
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from test_told import says
+
+import fasttrust
+import peer
+from pki import HOST, Chain, Issued, intermediate, leaf, root
+
+ROOT = root("root")
+A = intermediate("A", ROOT)
+SENT = Chain((leaf("leaf", A), A))
+WHOLE = (*SENT.certificates, ROOT)
+TIMEOUT = 10
+
+
+def trusts() -> None:
+    """Let the platform trust the server from now on."""
+    says(0, WHOLE)
+
+
+def refuses() -> None:
+    """Let the platform refuse it."""
+    says(20, native=-67820, message="“leaf” is not trusted")
+
+
+def client() -> fasttrust.SSLContext:
+    return fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class Server:
+    """One connection's server: shakes hands, speaks first, keeps what it is sent."""
+
+    def __init__(self, raw: socket.socket, context: ssl.SSLContext) -> None:
+        self.received = b""
+        self.shaken = False
+        self._raw = raw
+        self._context = context
+        raw.settimeout(TIMEOUT)
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError), self._raw:
+            tls = self._context.wrap_socket(self._raw, server_side=True)
+            with tls:
+                self.shaken = True
+                tls.sendall(peer.REPLY)
+                while data := tls.recv(1000):
+                    self.received += data
+                tls.unwrap()
+
+
+@contextlib.contextmanager
+def victim(
+    context: ssl.SSLContext,
+    version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    server: ssl.SSLContext | None = None,
+    **options: Any,
+) -> Iterator[tuple[ssl.SSLSocket, Server]]:
+    """Yield a client's socket before its handshake, and its server; both are gone afterwards."""
+    near, far = socket.socketpair()
+    near.settimeout(TIMEOUT)
+    serving = Server(far, server or peer.server_context(SENT, version=version))
+    tls = context.wrap_socket(near, server_hostname=HOST, do_handshake_on_connect=False, **options)
+    try:
+        yield tls, serving
+    finally:
+        tls.close()
+        near.close()
+        serving.thread.join(TIMEOUT)
+
+
+@contextlib.contextmanager
+def listener(version: ssl.TLSVersion) -> Iterator[tuple[int, list[Server]]]:
+    """Yield the port of a server for any number of connections, and those that it had."""
+    had: list[Server] = []
+    context = peer.server_context(SENT, version=version)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(TIMEOUT)
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    had.append(Server(listening.accept()[0], context))
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield listening.getsockname()[1], had
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join(TIMEOUT)
+            for each in had:
+                each.thread.join(TIMEOUT)
+
+
+class Speaker(asyncio.Protocol):
+    """A protocol that speaks as soon as it is connected, and keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+        self.connected = False
+        self.done = asyncio.get_running_loop().create_future()
+        self.lost = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: Any) -> None:
+        self.connected = True
+        transport.write(peer.SECRET)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard += data
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.lost.set_result(None)
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+class BufferedSpeaker(asyncio.BufferedProtocol):
+    """The same, with a buffer of its own."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+        self.connected = False
+        self.done = asyncio.get_running_loop().create_future()
+        self.lost = asyncio.get_running_loop().create_future()
+        self._buffer = bytearray(1000)
+
+    def connection_made(self, transport: Any) -> None:
+        self.connected = True
+        transport.write(peer.SECRET)
+
+    def get_buffer(self, _: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, size: int) -> None:
+        self.heard += bytes(self._buffer[:size])
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.lost.set_result(None)
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+def issued(chain: tuple[Issued, ...]) -> tuple[bytes, ...]:
+    return tuple(each.der for each in chain)
