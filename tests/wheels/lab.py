@@ -77,7 +77,7 @@ class Wheels:
         call(scripts / "check-wheel-contents", wheel)
         call(scripts / "abi3audit", "--strict", wheel)
         size = wheel.stat().st_size
-        expect(f"cp310-abi3-{TARGETS[target][1]}" in f"{wheel.name}.", f"the tag of {wheel.name}")
+        expect(TARGETS[target][1] in wheel.name, f"the tag of {wheel.name}")
         expect(size < LARGEST, f"{wheel.name} has {size} bytes")
         with zipfile.ZipFile(wheel) as archive:
             (name,) = [name for name in archive.namelist() if "_core" in name and ".so" in name]
