@@ -202,9 +202,13 @@ def _split(data: bytes) -> list[bytes] | None:
     return found
 
 
+class _Scratch(_ssl._SSLContext):
+    """PyPy's own cannot be made without a subclass."""
+
+
 def scratch() -> _ssl._SSLContext:
     """Return a context whose store is nobody's, to ask ``ssl``'s own loader."""
-    return _ssl._SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _Scratch(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def as_ssl_loads(certificates: list[bytes]) -> _ssl._SSLContext:

@@ -41,7 +41,9 @@ def compat_reason() -> str:
 
 def _sentence(error: str) -> str:
     library = ssl.OPENSSL_VERSION
-    if not library.startswith("OpenSSL "):
+    if sys.implementation.name != "cpython":
+        advice = "native mode needs CPython"
+    elif not library.startswith("OpenSSL "):
         advice = f"Python's ssl uses {library}: native mode needs a Python built with OpenSSL"
     else:
         advice = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _ssl
 import contextlib
+import importlib
 import os
 import ssl
 import sys
@@ -88,8 +89,11 @@ class Verdict(NamedTuple):
     native_message: str | None
 
 
-# typeshed knows _ssl's contexts, not its connections.
-_SSLSocket: type = vars(_ssl)["_SSLSocket"]
+if sys.implementation.name == "cpython":
+    # typeshed knows _ssl's contexts, not its connections.
+    _SSLSocket: type = vars(_ssl)["_SSLSocket"]
+else:  # PyPy's _ssl has them elsewhere
+    _SSLSocket = importlib.import_module("_cffi_ssl._stdssl")._SSLSocket
 _subclass = type.__subclasscheck__
 
 
@@ -142,6 +146,8 @@ def open_library() -> None:
     with _open_lock:
         if _opened:
             return
+        if sys.implementation.name != "cpython":
+            raise UnavailableError("its objects are those of CPython alone")
         context, connection, specimen = _specimen()
         path = getattr(_ssl, "__file__", None)
         err = ffi.new("ft_error *")

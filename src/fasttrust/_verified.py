@@ -100,6 +100,7 @@ _Base: Any = _ssl._SSLContext
 _SETTINGS: tuple[Any, ...] = tuple(
     vars(_Base)[name].__get__
     for name in ("verify_mode", "verify_flags", "check_hostname", "_host_flags", "security_level")
+    if name in vars(_Base)  # PyPy has no security_level
 )
 
 
