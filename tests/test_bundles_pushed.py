@@ -103,6 +103,28 @@ def test_pushed_bundle_trusts_only_the_system(
 
 
 @pytest.mark.usefixtures("published")
+@pytest.mark.parametrize("form", ["one line", "a key", "a mark of its encoding"])
+def test_bundle_in_unusual_pem_is_one(form: str, tmp_path: Path) -> None:
+    """A company's CA that was pasted behind a bundle in a way of its own hides no bundle."""
+    one_line = PRIVATE.pem.replace("\n", "").replace("CERTIFICATE-----M", "CERTIFICATE-----\nM")
+    one_line = one_line.replace("-----END", "\n-----END") + "\n"
+    text = {
+        "one line": pki.pem(*BUNDLE) + one_line,
+        "a key": pki.pem(*BUNDLE) + OWN.key_pem + PRIVATE.pem,
+        "a mark of its encoding": "\ufeff" + pki.pem(*BUNDLE, PRIVATE),
+    }[form]
+    file = tmp_path / "unusual.pem"
+    file.write_text(text, "utf-8")
+    context = plain(CLIENT)
+    context.load_verify_locations(file)
+    assert [0, 0, 0] == verdicts(context)
+    for context in (made(CLIENT), attached(CLIENT)):
+        context.load_verify_locations(file)
+        assert [UNKNOWN_ISSUER, 0, 0] == verdicts(context)
+    assert [0, 0, 0] == verdicts(fasttrust.create_default_context(cafile=file))
+
+
+@pytest.mark.usefixtures("published")
 @pytest.mark.parametrize("as_data", ["text", "bytes"])
 def test_bundle_pushed_as_data_is_one(as_data: str) -> None:
     """`cadata` is a bundle as a file is."""

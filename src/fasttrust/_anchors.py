@@ -7,10 +7,13 @@ CERTIFICATE``, a key, a defect) is left to ``ssl``'s own loader, with its meanin
 from __future__ import annotations
 
 import _ssl
+import base64
+import codecs
 import contextlib
 import errno
 import hashlib
 import os
+import re
 import ssl
 import stat
 import time
@@ -25,6 +28,11 @@ _MOST_READS = 5
 
 #: How old a change must be, in nanoseconds, for the next one to have another timestamp.
 _SETTLED = 100_000_000
+
+# The base64 of one certificate in a file that ssl can read and we cannot.
+_BLOCK = re.compile(
+    rb"^-----BEGIN (?:X509 )?CERTIFICATE-----[ \t\r]*\n(.*?)^-----END", re.DOTALL | re.MULTILINE
+)
 
 Signature = tuple[int, int, int, int, int]
 
@@ -157,6 +165,34 @@ def from_file(path: str) -> Index | None:
     if is_settled(read, began):
         _by_path[path] = (read, index)
     return index
+
+
+def from_unusual_file(path: str) -> Index | None:
+    """Return the index of certificates in a file that ``ssl`` can read and we cannot.
+
+    A key lies between them, say, or a line has another length than RFC 7468 says. None where the
+    file says more (a CRL, trust settings), or where it cannot be told what ``ssl`` has read.
+
+    Raises:
+        OSError: it cannot be read (``ssl.SSLError``: by ``ssl`` neither).
+    """
+    loaded = scratch()
+    content, _ = read_file(path)
+    loaded.load_verify_locations(path)
+    if content != read_file(path)[0]:
+        raise OSError(errno.EBUSY, "The file changes while it is read", path)
+    stats = loaded.cert_store_stats()
+    if b"TRUSTED CERTIFICATE" in content or stats["crl"]:
+        return None
+    # The blocks themselves, as ssl lists those of authorities only; and none that it has not read.
+    try:
+        bodies = _BLOCK.findall(content.removeprefix(codecs.BOM_UTF8))
+        ders = list(dict.fromkeys(map(base64.b64decode, bodies)))
+    except ValueError:
+        return None
+    if len(ders) != stats["x509"] or not set(loaded.get_ca_certs(True)) <= set(ders):
+        return None
+    return from_der(ders)
 
 
 def index_of_file(path: object) -> Index | None:

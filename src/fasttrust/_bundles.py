@@ -114,6 +114,18 @@ def public_among(certificates: Iterable[bytes]) -> tuple[str, set[bytes]] | None
     return (name, public) if name else None
 
 
+def in_unusual_file(path: object) -> Index | None:
+    """Return the index of a file that ``ssl`` would load, and that holds a public bundle."""
+    try:
+        name = os.fsdecode(path)  # type: ignore[arg-type]
+        if _anchors.read_file(name)[0].count(b"-----BEGIN ") < LEAST:
+            return None
+        index = _anchors.from_unusual_file(name)
+    except (OSError, TypeError, ValueError):
+        return None  # ssl says what is wrong with it
+    return index if index is not None and find(index) is not None else None
+
+
 def in_store(context: _ssl._SSLContext) -> Index | None:
     """Return what a context's own store holds as part of a public bundle; None for nothing."""
     if _ssl._SSLContext.cert_store_stats(context)["x509_ca"] < LEAST:

@@ -7,11 +7,7 @@ exist is decided here, by whichever connection comes next.
 
 from __future__ import annotations
 
-import base64
-import codecs
-import errno
 import os
-import re
 import ssl
 import threading
 import time
@@ -25,11 +21,6 @@ from ._places import UNSET, Environment, Places, environment, hashed_names, plac
 #: How long the store is taken to be unchanged, in nanoseconds.
 PERIOD = 2_000_000_000
 
-
-# The base64 of one certificate in a file that ssl can read and we cannot.
-_BLOCK = re.compile(
-    rb"^-----BEGIN (?:X509 )?CERTIFICATE-----[ \t\r]*\n(.*?)^-----END", re.DOTALL | re.MULTILINE
-)
 
 #: What changes whenever the store does, by path: of file and directories, and of what was read in
 #: these.
@@ -45,40 +36,18 @@ def _read_file(path: str, said: str) -> Index:
     try:
         index = _anchors.from_file(path)
         if index is None:
-            index = _as_ssl_reads(path)
+            index = _anchors.from_unusual_file(path)
+        if index is None:  # negative trust or a CRL must not get lost
+            raise ssl.SSLError(
+                ssl.SSL_ERROR_SSL,
+                "a system's store has to hold certificates alone, no other blocks",
+            )
     except ssl.SSLError as error:
         raise ssl.SSLError(error.errno, f"{error.strerror} ({said}: {path})") from error
     except OSError as error:
         raise type(error)(error.errno, f"{error.strerror} ({said})", path) from error
     if len(index) == 0:
         raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"no certificate in {path} ({said})")
-    return index
-
-
-def _as_ssl_reads(path: str) -> Index:
-    # Not plainly certificates. What ssl makes of the file counts, unless that is more than a list
-    # of certificates: negative trust or a CRL must not get lost.
-    scratch = _anchors.scratch()
-    content, _ = _anchors.read_file(path)
-    scratch.load_verify_locations(path)
-    if content != _anchors.read_file(path)[0]:
-        raise OSError(errno.EBUSY, "The file changes while it is read", path)
-    if b"TRUSTED CERTIFICATE" in content or scratch.cert_store_stats()["crl"]:
-        raise ssl.SSLError(
-            ssl.SSL_ERROR_SSL, "a system's store has to hold certificates alone, no other blocks"
-        )
-    # A key lies between them, or a line has another length than RFC 7468 says. The blocks
-    # themselves, as ssl lists those of authorities only; and none that it has not read.
-    try:
-        bodies = _BLOCK.findall(content.removeprefix(codecs.BOM_UTF8))
-        ders = list(dict.fromkeys(map(base64.b64decode, bodies)))
-    except ValueError:
-        ders = []
-    is_all = len(ders) == scratch.cert_store_stats()["x509"]
-    is_all = is_all and set(scratch.get_ca_certs(True)) <= set(ders)
-    index = _anchors.from_der(ders) if is_all else None
-    if index is None:
-        raise ssl.SSLError(ssl.SSL_ERROR_SSL, "the certificates cannot be told from the rest")
     return index
 
 

@@ -211,7 +211,9 @@ class Verified:
             ssl.SSLError: a file or the data hold no certificate, or a broken one.
             TypeError, ValueError: as ``ssl``'s own.
         """
-        file = None if cafile is None else index_of_file(cafile)
+        file = None
+        if cafile is not None:
+            file = index_of_file(cafile) or _bundles.in_unusual_file(cafile)
         data = None if cadata is None else index_of_data(cadata)
         rest_file = cafile if file is None else None
         rest_data = cadata if data is None else None
