@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn, TypeAlias
 
-from ._backend import backend
 from ._paper import printable
 from ._starttls import PORTS
 
@@ -134,9 +133,6 @@ def _seconds(text: str) -> float:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
-    mode = backend()
-    if mode.mode == "compat":  # it verifies chains without a connection
-        return _cannot_run("inspect", f"cannot run in compat mode: {mode.reason}")
     from ._inspect_command import inspect
 
     try:
@@ -191,9 +187,6 @@ def _run(arguments: Sequence[str]) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec("cryptography") is None:
         return _cannot_run("demo", "needs the package cryptography: pip install 'fasttrust[demo]'")
-    mode = backend()
-    if mode.mode == "compat":  # it shows what native mode does inside the handshake
-        return _cannot_run("demo", f"cannot run in compat mode: {mode.reason}")
     from ._demo import demo
 
     try:
