@@ -61,11 +61,11 @@ class Wheels:
 
     def of(self, target: str, where: str) -> Path:
         """Build and repair the wheel of a target."""
-        platform, tag = TARGETS[target]
+        platform, _ = TARGETS[target]
         compiler = {"CC": f"{self.zig} {target}", "_PYTHON_HOST_PLATFORM": platform}
         built = self.build("wheel", where, **compiler, LDSHARED=f"{self.zig} {target} -shared")
         out = self.folder / where / "repaired"
-        repair = (self.python, "-m", "auditwheel", "repair", "--plat", tag, "-w", out, built)
+        repair = (self.python, "-m", "auditwheel", "repair", "--plat", "auto", "-w", out, built)
         call(*repair, **self.environment)
         (repaired,) = out.iterdir()
         return repaired
