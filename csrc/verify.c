@@ -73,7 +73,7 @@ int ft_verify_callback(X509_STORE_CTX *question, void *arg)
  * A resumed session runs no verification, so its chains are kept when its handshake is done: later,
  * another thread's read could free them (a TLS 1.3 ticket replaces the session).
  */
-static void capture_resumed(SSL *ssl)
+static void capture_resumed(SSL *ssl, bool refused)
 {
     const struct ft_ossl *ossl = ft_ossl();
     ft_error err = {0};
@@ -84,6 +84,10 @@ static void capture_resumed(SSL *ssl)
     }
     ft_verdict verdict = {.step = FT_STEP_RESUMED, .depth = -1};
     verdict.code = (int32_t)ossl->SSL_get_verify_result(ssl);
+    if (refused) {
+        verdict.step = FT_STEP_BROKEN;
+        verdict.code = FT_V_ERR_APPLICATION_VERIFICATION;
+    }
     ft_chain *peer = ft_chain_of_ssl(ssl, false, &err);
     ft_chain *verified = ft_chain_of_ssl(ssl, true, &err);
     // Without memory there is no capture, and the functions answer ().
@@ -124,9 +128,11 @@ void ft_verify_watch(const SSL *ssl, int where, int value)
         }
     } else if (is_done) {
         // Nobody verified this peer for this connection: no byte of the program's passes it.
-        if (!may_resume(ssl, record)) {
+        bool refused = !may_resume(ssl, record);
+
+        if (refused) {
             ossl->SSL_set_shutdown(mine, FT_SSL_BOTH_SHUTDOWN);
         }
-        capture_resumed(mine);
+        capture_resumed(mine, refused);
     }
 }

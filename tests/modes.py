@@ -31,6 +31,7 @@ keeps = _native("ssl's own store cannot forget: attach() refuses where something
 no_session = _native("session= is left out (a full handshake)")
 no_verify_chain = _native("verify_chain raises NotImplementedError with the reason")
 foreign = _native("chains of other contexts are ssl's own, after the handshake: test_compat.py")
+no_guard = _native("a connection that ssl's own context made has no guard, whoever takes it over")
 no_core = _native("OpenSSL's symbols cannot be reached: no callback, no index and no record in C")
 
 #: The works of test_growth that compat mode does without.

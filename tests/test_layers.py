@@ -167,6 +167,7 @@ BELOW = {
         "_verified",
     },
     "_offline": {
+        "_errors",
         "_native",
         "_native_offline",
         "_certificate",

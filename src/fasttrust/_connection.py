@@ -10,7 +10,7 @@ from typing import Any
 from . import _log, _native
 from ._certificate import Certificate, certificates
 from ._compat import door, is_attached
-from ._errors import VerificationError, verification_error
+from ._errors import VerificationError, ssl_refusal, verification_error
 from ._guard import is_guard
 from ._hints import hint, without_store
 
@@ -44,8 +44,22 @@ class Watched:
                 raise ours from error
             finally:
                 del ours  # or the error and this frame would keep each other alive
+        if getattr(self, "session_reused", False):
+            self._check_resumed()
         if _log.is_debugging():
             self._tell()
+
+    def _check_resumed(self) -> None:
+        """Raise where the session was verified by another context: no byte passes from here."""
+        record = self._fasttrust_record
+        if record is None:
+            return
+        verdict = door().record_verdict(record)
+        if verdict.step == _native.STEP_BROKEN:
+            text = "the session was verified by another context"
+            error = self._explained(ssl_refusal(verdict.code, text))
+            if error is not None:
+                raise error
 
     def _tell(self) -> None:
         """Log who decided about an accepted peer, and by which anchor."""

@@ -33,6 +33,17 @@ class VerificationError(ssl.SSLCertVerificationError):
         return f"{text} [{self.hint}]" if self.hint else text
 
 
+def ssl_refusal(code: int, text: str) -> ssl.SSLCertVerificationError:
+    """Return what ``ssl`` raises where a handshake is refused, but for the line of its source."""
+    refusal = ssl.SSLCertVerificationError(
+        int(ssl.SSL_ERROR_SSL),
+        f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {text}",
+    )
+    refusal.library, refusal.reason = "SSL", "CERTIFICATE_VERIFY_FAILED"
+    refusal.verify_code, refusal.verify_message = code, text
+    return refusal
+
+
 def verification_error(
     error: ssl.SSLCertVerificationError,
     *,

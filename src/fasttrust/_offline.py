@@ -14,6 +14,7 @@ from . import _native, _native_offline
 from ._certificate import Certificate, certificates, parsed, remember_parsed
 from ._connection import explain, tell_accepted
 from ._context import SSLContext, create_default_context
+from ._errors import ssl_refusal
 from ._mode import compat_reason
 from ._places import environment
 from ._policy import seconds
@@ -132,20 +133,14 @@ def verify_under(
 
 
 def _as_ssl_refuses(code: int, host: str | None) -> ssl.SSLCertVerificationError:
-    """Return what ``ssl`` raises in a handshake, but for the line of its source."""
+    """Return what ``ssl`` raises in a handshake, with the words that it has for the code."""
     if code == _HOSTNAME_MISMATCH:
         text = f"Hostname mismatch, certificate is not valid for '{host}'."
     elif code == _IP_ADDRESS_MISMATCH:
         text = f"IP address mismatch, certificate is not valid for '{host}'."
     else:
         text = _native.code_text(code)
-    refusal = ssl.SSLCertVerificationError(
-        int(ssl.SSL_ERROR_SSL),
-        f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {text}",
-    )
-    refusal.library, refusal.reason = "SSL", "CERTIFICATE_VERIFY_FAILED"
-    refusal.verify_code, refusal.verify_message = code, text
-    return refusal
+    return ssl_refusal(code, text)
 
 
 def _private_context(trust: TrustStore, is_server: bool) -> SSLContext:
