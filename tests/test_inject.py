@@ -211,6 +211,16 @@ def test_session_is_bound_after_leaving() -> None:
 
 
 @modes.fed_once
+def test_default_certificates_once_more_keep_sessions() -> None:
+    """Who asks for the default certificates for every connection, as truststore, can resume."""
+    server = peer.server_context(leaf_of(SYSTEM))
+    with fasttrust.inject_into_ssl():
+        context = ssl.create_default_context()
+        session = Pair(context, server).shake().client.session
+        context.set_default_verify_paths()
+        assert Pair(context, server, session=session).shake().client.session_reused
+
+
 def test_system_stays_fresh_after_leaving(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A context that outlives the injection sees the system's store change."""
     monkeypatch.setattr("fasttrust._system.PERIOD", 0)
