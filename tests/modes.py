@@ -9,6 +9,8 @@ skipped with it. What holds in compat mode instead is in test_compat.py.
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import fasttrust
@@ -19,6 +21,10 @@ COMPAT = fasttrust.backend().mode == "compat"
 LEAF_AT_FAULT = None if COMPAT else 0
 #: How much of a client's chain is known of one that a server refused: OpenSSL forgets the rest.
 SENT_TO_SERVERS = 1 if COMPAT else None
+
+
+#: Whether this Python's OpenSSL could be reached at all.
+HIDDEN = COMPAT and os.environ.get("FASTTRUST_MODE") != "compat"
 
 
 def _native(reason: str) -> pytest.MarkDecorator:
@@ -33,6 +39,7 @@ no_verify_chain = _native("verify_chain raises NotImplementedError with the reas
 foreign = _native("chains of other contexts are ssl's own, after the handshake: test_compat.py")
 no_guard = _native("a connection that ssl's own context made has no guard, whoever takes it over")
 no_core = _native("OpenSSL's symbols cannot be reached: no callback, no index and no record in C")
+reachable = pytest.mark.skipif(HIDDEN, reason="this Python hides its OpenSSL: no native mode")
 
 #: The works of test_growth that compat mode does without.
 WITHOUT = {"resumed": no_session, "without a connection": no_verify_chain}

@@ -74,7 +74,8 @@ def test_backend_says_what_to_do() -> None:
     """The reason is a sentence."""
     record = fasttrust.backend()
     assert ("compat", "openssl", ssl.OPENSSL_VERSION) == record[:3]
-    assert "FASTTRUST_MODE=compat asks for it" == record.reason
+    wanted = "a Python that loads OpenSSL" if modes.HIDDEN else "=compat asks for it$"
+    assert re.search(wanted, record.reason)
 
 
 # ---- one store for both sides --------------------------------------------------------------------
@@ -283,7 +284,7 @@ def test_policy_that_ssl_cannot_honour_is_an_error() -> None:
     """`at_time` cannot be told to `ssl`; `verify_chain` has nobody to ask."""
     with pytest.raises(ValueError, match="at_time cannot be had in compat mode"):
         fasttrust.SSLContext(CLIENT, at_time=pki.NOW)
-    with pytest.raises(NotImplementedError, match=r"verify_chain\(\) cannot .* asks for it"):
+    with pytest.raises(NotImplementedError, match=r"verify_chain\(\) cannot be had in compat"):
         fasttrust.verify_chain([SYSTEM.der], server_hostname=None)
 
 
@@ -305,5 +306,5 @@ def test_chains_of_other_contexts_are_ssls_own() -> None:
 
 def test_mode_of_a_child_is_the_parents() -> None:
     """The variable reaches the processes that the program starts."""
-    assert "compat" == os.environ["FASTTRUST_MODE"]
+    assert modes.HIDDEN or "compat" == os.environ["FASTTRUST_MODE"]
     assert "compat\n" == check_python("import fasttrust; print(fasttrust.backend().mode)")

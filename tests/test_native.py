@@ -32,6 +32,7 @@ def live_objects() -> list[object]:
     return found
 
 
+@modes.reachable
 def test_probe_leaves_no_errno() -> None:
     """The digits of a number are no address: EFAULT, which no later call may find."""
     ffi = _native.ffi
@@ -40,6 +41,7 @@ def test_probe_leaves_no_errno() -> None:
     assert 0 == ffi.errno
 
 
+@modes.reachable
 def test_probe_accepts_only_the_true_pair() -> None:
     """Of all pairs of live objects one context and its own connection are a pair, nothing else."""
     context, other = (ssl.SSLContext(CLIENT) for _ in range(2))
@@ -101,6 +103,7 @@ def test_mode_that_there_is_not_is_an_import_error(mode: str) -> None:
     assert mode in last
 
 
+@modes.reachable
 @pytest.mark.parametrize("mode", ["native", ""])
 def test_mode_native_and_none(mode: str) -> None:
     """`native` and an empty variable import, where OpenSSL can be proved."""
@@ -108,6 +111,7 @@ def test_mode_native_and_none(mode: str) -> None:
     assert check_python(program, FASTTRUST_MODE=mode) == "native\n"
 
 
+@modes.reachable
 @pytest.mark.parametrize("option", ["-E", "-I"])
 def test_mode_is_ignored_where_python_ignores_such_variables(option: str) -> None:
     """Under -E and -I the variable does not count."""
