@@ -130,7 +130,9 @@ def test_wrong_usage_is_64_and_connects_to_nobody(
     monkeypatch.setattr(_inspect_command, "look_at_all", None)
     done = command("inspect", *arguments)
     assert (64, "") == (done.status, done.out)
-    assert re.match(r"python -m fasttrust( inspect)?: ", done.err.splitlines()[-1])
+    last = done.err.splitlines()[-1]
+    assert re.match(r"python -m fasttrust( inspect)?: ", last)
+    assert not re.search(r"\b_", last)  # no name of ours
 
 
 @pytest.mark.parametrize(

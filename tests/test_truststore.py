@@ -162,6 +162,15 @@ def test_der_that_is_no_certificate_is_an_error(value: Any) -> None:
         TrustStore.from_der(value)
 
 
+@pytest.mark.parametrize("value", [5, 10**12, [65], None])
+def test_number_is_no_certificate(value: Any) -> None:
+    """Nor are they so many zeros, which might be more than the machine has room for."""
+    with pytest.raises(TypeError):
+        TrustStore.from_pem(value)
+    with pytest.raises(TypeError):
+        TrustStore.from_der([value])
+
+
 @modes.keeps
 def test_trust_is_a_trust_store() -> None:
     """Neither a path nor a text is taken for trust, and no store is made by its class."""

@@ -126,9 +126,14 @@ def _add_info(commands: _Commands) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds <= _LONGEST:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(
+            f"expected seconds, above 0 and at most {_LONGEST:g}, not {text!r}"
+        )
     return seconds
 
 

@@ -89,7 +89,8 @@ class TrustStore:
             ssl.SSLError: it holds no certificate, or a broken one.
             ValueError: it is empty or not ASCII, or holds more than certificates.
         """
-        data = text.encode("ascii") if isinstance(text, str) else bytes(text)
+        # Not bytes(text): that makes zeros of a number, and as many as it says.
+        data = text.encode("ascii") if isinstance(text, str) else memoryview(text).tobytes()
         index = _anchors.from_pem(data)
         if index is None or len(index) == 0:
             _anchors.scratch().load_verify_locations(None, None, data.decode("ascii"))
@@ -105,7 +106,10 @@ class TrustStore:
         """
         if isinstance(certificates, (bytes, bytearray, memoryview)):
             raise TypeError("expected a list of certificates, not one")
-        ders = [bytes(Certificate(bytes(certificate))) for certificate in certificates]
+        ders = [
+            bytes(each if isinstance(each, Certificate) else Certificate(each))
+            for each in certificates
+        ]
         index = _anchors.from_der(ders)
         if index is None:
             raise ValueError("a certificate is not in DER")
