@@ -1,4 +1,5 @@
-/* The one function that Rust's library wants of a DLL which Wine 8 does not have; for the laboratory. */
+/* The one function that Rust's library wants of a DLL which Wine 8 does not have; for the
+ * laboratory. */
 
 #include <windows.h>
 

@@ -1,0 +1,277 @@
+/*
+ * CryptoAPI's file alone, with each call that it makes failing in turn: nobody is trusted for it.
+ * And what a verification leaves behind, which is nothing.
+ *
+ *     test_platform FOLDER TEST
+ *
+ * The folder holds root.der, which the system trusts, and leaf.der and issuer.der, a chain to it.
+ * The unit holds platform_windows.c, whose calls are led through `passes`.
+ */
+
+#include "core.h"
+
+#if defined(_WIN32) // as everywhere; elsewhere there is nothing to test
+
+#define CERT_CHAIN_PARA_HAS_EXTRA_FIELDS
+
+#include <windows.h>
+
+#include <wincrypt.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- calls that fail --------------------------------------------------------------------- */
+
+static LONG num_calls;
+static LONG failing_call; // counted from 1; 0 for none
+static DWORD failing_error = ERROR_NOT_ENOUGH_MEMORY;
+
+static bool fails(void)
+{
+    bool now = InterlockedIncrement(&num_calls) == failing_call;
+
+    if (now) {
+        SetLastError(failing_error);
+    }
+    return now;
+}
+
+#define CertOpenStore(...) (fails() ? NULL : CertOpenStore(__VA_ARGS__))
+#define CertAddEncodedCertificateToStore(...)                                                      \
+    (fails() ? FALSE : CertAddEncodedCertificateToStore(__VA_ARGS__))
+#define CertSetCertificateContextProperty(...)                                                     \
+    (fails() ? FALSE : CertSetCertificateContextProperty(__VA_ARGS__))
+#define CertGetCertificateChain(...) (fails() ? FALSE : CertGetCertificateChain(__VA_ARGS__))
+#define CertVerifyCertificateChainPolicy(...)                                                      \
+    (fails() ? FALSE : CertVerifyCertificateChainPolicy(__VA_ARGS__))
+#define FormatMessageW(...) (fails() ? 0 : FormatMessageW(__VA_ARGS__))
+#define WideCharToMultiByte(...) (fails() ? 0 : WideCharToMultiByte(__VA_ARGS__))
+#define calloc(...) (fails() ? NULL : calloc(__VA_ARGS__))
+#define ft_ders_copy(...) (fails() ? NULL : ft_ders_copy(__VA_ARGS__))
+
+#include "../../csrc/platform_windows.c"
+
+#undef calloc
+
+/* ---- what is asked ----------------------------------------------------------------------- */
+
+enum { MAX_DER = 4096, NUM_CERTS = 2 };
+
+static char bytes[NUM_CERTS][MAX_DER];
+static ft_der certs[NUM_CERTS];
+static volatile LONG num_checks;
+
+#define CHECK(condition) check_that((condition), #condition, __LINE__)
+
+static void check_that(bool holds, const char *condition, int line)
+{
+    (void)InterlockedIncrement(&num_checks);
+    if (!holds) {
+        (void)printf("test_platform.c:%d: does not hold: %s\n", line, condition);
+        (void)fflush(stdout);
+        exit(1);
+    }
+}
+
+static void read_cert(const char *folder, const char *name, size_t place)
+{
+    char path[1024];
+
+    CHECK(snprintf(path, sizeof path, "%s\\%s", folder, name) < (int)sizeof path);
+    FILE *file = fopen(path, "rb");
+    CHECK(file != NULL);
+    certs[place] = (ft_der){bytes[place], fread(bytes[place], 1, MAX_DER, file)};
+    CHECK(certs[place].len > 0 && certs[place].len < MAX_DER);
+    (void)fclose(file);
+}
+
+static ft_question ask(void)
+{
+    return (ft_question){.certs = certs,
+                         .num_certs = NUM_CERTS,
+                         .is_server = true,
+                         .policy = {.network = false, .timeout_ms = 1000}};
+}
+
+/* Whether the system trusts; whatever it says fits together. */
+static bool trusts(const ft_question *question, int32_t *out_code)
+{
+    ft_answer answer = {0};
+
+    SetLastError(4711);
+    bool trusted = ft_system_verify(question, &answer);
+    CHECK(GetLastError() == 4711); // a socket's error, for whoever asks next
+    CHECK(trusted == (answer.code == FT_V_OK));
+    CHECK(trusted == (answer.chain != NULL) && trusted == (answer.num_chain > 0));
+    CHECK(!trusted || answer.num_chain == NUM_CERTS + 1);
+    CHECK(!trusted || memcmp(answer.chain[0].data, certs[0].data, certs[0].len) == 0);
+    CHECK(trusted || answer.code == FT_V_ERR_OUT_OF_MEM || answer.native_code != 0);
+    *out_code = answer.code;
+    free(answer.chain);
+    return trusted;
+}
+
+/* ---- tests ------------------------------------------------------------------------------- */
+
+/* The chain as it is, and the same in which CryptoAPI has no place for half of it. */
+static void good_is_good_and_half_is_not(void)
+{
+    ft_question question = ask();
+    ft_der broken[NUM_CERTS] = {certs[0], certs[1]};
+    int32_t code = 0;
+
+    CHECK(trusts(&question, &code));
+    broken[0].len -= 1; // truncated
+    question.certs = broken;
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_UNSPECIFIED);
+    broken[0] = (ft_der){"", 0};
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_UNSPECIFIED);
+    broken[0] = certs[0];
+    broken[1].len -= 1; // an extra one that is none is left out, and then it lacks
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+    question.num_certs = 1;
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+    // Judged before 1601, before 1970 and after what FILETIME can hold.
+    question = ask();
+    question.has_time = true;
+    question.time = INT64_MIN;
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_CERT_NOT_YET_VALID);
+    question.time = -1;
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_CERT_NOT_YET_VALID);
+    question.time = INT64_MAX;
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_CERT_HAS_EXPIRED);
+}
+
+/* Each call fails once, by want of memory and by another error: only words may be lost by it. */
+static void fail_each(ft_question *question, bool trusted_else)
+{
+    int32_t code = 0;
+    LONG number = 1;
+    bool came_to_it = true;
+
+    for (; came_to_it; number++) {
+        num_calls = 0;
+        failing_call = number;
+        bool trusted = trusts(question, &code);
+        came_to_it = num_calls >= number;
+        CHECK(!came_to_it ? trusted == trusted_else : !trusted);
+        CHECK(number < 100);
+    }
+    failing_call = 0;
+    CHECK(number > 5);
+}
+
+static void a_failing_call_never_ends_in_acceptance(void)
+{
+    static const DWORD errors[] = {ERROR_NOT_ENOUGH_MEMORY, (DWORD)E_INVALIDARG};
+
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        ft_question question = ask();
+
+        failing_error = errors[i];
+        fail_each(&question, true);
+        question.staple = (ft_der){"no staple", 9};
+        fail_each(&question, true);
+        question.num_certs = 1;
+        fail_each(&question, false);
+    }
+}
+
+static size_t heap_blocks(void)
+{
+    PROCESS_HEAP_ENTRY entry = {0};
+    size_t num = 0;
+
+    CHECK(HeapLock(GetProcessHeap()));
+    while (HeapWalk(GetProcessHeap(), &entry)) {
+        num += (entry.wFlags & PROCESS_HEAP_ENTRY_BUSY) != 0;
+    }
+    CHECK(HeapUnlock(GetProcessHeap()));
+    return num;
+}
+
+/* Of 10,000 verifications, half of them refusals, nothing is left. */
+static void nothing_is_left_behind(void)
+{
+    enum { NUM_ROUNDS = 5000, WARM = 100 };
+    ft_question good = ask();
+    ft_question bad = ask();
+    DWORD handles[2] = {0};
+    size_t blocks[2] = {0};
+    int32_t code = 0;
+
+    bad.num_certs = 1;
+    for (int i = 0; i < NUM_ROUNDS + WARM; i++) {
+        if (i == WARM) {
+            CHECK(GetProcessHandleCount(GetCurrentProcess(), &handles[0]));
+            blocks[0] = heap_blocks();
+        }
+        CHECK(trusts(&good, &code));
+        CHECK(!trusts(&bad, &code) && code == FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+    }
+    CHECK(GetProcessHandleCount(GetCurrentProcess(), &handles[1]));
+    blocks[1] = heap_blocks();
+    (void)printf("10,000 verifications: handles %lu to %lu, blocks of the heap %lu to %lu\n",
+                 (unsigned long)handles[0], (unsigned long)handles[1], (unsigned long)blocks[0],
+                 (unsigned long)blocks[1]);
+    CHECK(handles[1] <= handles[0] + 2);
+    CHECK(blocks[1] <= blocks[0] + 50); // less than one for a hundred of them
+}
+
+static DWORD WINAPI verify_many(void *arg)
+{
+    ft_question good = ask();
+    ft_question bad = ask();
+    int32_t code = 0;
+
+    (void)arg;
+    bad.num_certs = 1;
+    for (int i = 0; i < 100; i++) {
+        CHECK(trusts(&good, &code));
+        CHECK(!trusts(&bad, &code) && code == FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+    }
+    return 0;
+}
+
+static void eight_threads_hear_the_same(void)
+{
+    enum { NUM_THREADS = 8 };
+    HANDLE threads[NUM_THREADS] = {NULL};
+
+    for (int i = 0; i < NUM_THREADS; i++) {
+        threads[i] = CreateThread(NULL, 0, verify_many, NULL, 0, NULL);
+        CHECK(threads[i] != NULL);
+    }
+    for (int i = 0; i < NUM_THREADS; i++) {
+        CHECK(WaitForSingleObject(threads[i], 300000) == WAIT_OBJECT_0);
+        CHECK(CloseHandle(threads[i]));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } tests[] = {{"good", good_is_good_and_half_is_not},
+                 {"faults", a_failing_call_never_ends_in_acceptance},
+                 {"growth", nothing_is_left_behind},
+                 {"threads", eight_threads_hear_the_same}};
+
+    CHECK(argc == 3);
+    read_cert(argv[1], "leaf.der", 0);
+    read_cert(argv[1], "issuer.der", 1);
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+        if (strcmp(argv[2], tests[i].name) == 0) {
+            tests[i].run();
+            (void)printf("%s: %ld checks\n", tests[i].name, (long)num_checks);
+            return 0;
+        }
+    }
+    (void)printf("no test of that name: %s\n", argv[2]);
+    return 1;
+}
+
+#endif
