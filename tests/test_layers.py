@@ -143,6 +143,7 @@ BELOW = {
     },
     "_standard": set(),
     "_context": {
+        "_asked",
         "_native",
         "_anchors",
         "_bundles",

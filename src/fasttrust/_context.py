@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _bundles, _compat, _native
 from ._anchors import Index, from_der
+from ._asked import own_settings
 from ._connection import Watched, watched_class
 from ._mode import compat_reason
 from ._policy import Policy, Revocation, policy
@@ -127,6 +128,8 @@ def _verified_class(base: type) -> type:
         body = {"__module__": base.__module__, "__doc__": base.__doc__}
         metaclass: Any = type(base)
         derived = metaclass(base.__name__, (base, _Adopted), body)
+        if _native.PLATFORM_DECIDES:
+            own_settings(derived)  # before those of the program's class, as gevent's has
         _verified[base] = derived
     return derived
 

@@ -200,6 +200,8 @@ class Guard:
             raise
 
     def _die(self, error: BaseException) -> None:
+        if not isinstance(error, ssl.SSLError):  # an interrupt, say: there was no verdict
+            error = ssl.SSLError(ssl.SSL_ERROR_SSL, f"the verdict was not reached: {error!r}")
         kind, args, state = type(error), error.args, dict(vars(error))
 
         def again() -> BaseException:

@@ -38,7 +38,7 @@ from test_told import heard, says
 import fasttrust
 import modes
 import peer
-from fasttrust import _compat, _guard, _native
+from fasttrust import _compat, _guard, _native, _native_platform
 from pki import HOST, Chain, leaf, root
 from world import Pair, check_python, ders
 
@@ -390,6 +390,41 @@ def test_success_that_is_none_is_a_refusal(lie: Any) -> None:
     assert b"" == server.received
 
 
+def test_no_certificate_is_a_refusal() -> None:
+    """Ciphers without certificates, which a program may allow, bring no server past the verdict."""
+    trusts()
+    anonymous = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = client()
+    for each in (anonymous, context):
+        each.maximum_version = ssl.TLSVersion.TLSv1_2
+        each.set_ciphers("aNULL:@SECLEVEL=0")
+    with victim(context, server=anonymous) as (tls, server):
+        with pytest.raises(ssl.SSLCertVerificationError, match="showed no certificate"):
+            tls.send(peer.SECRET)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            tls.recv(100)
+    assert server.shaken
+    assert b"" == server.received
+
+
+def test_interrupted_verdict_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever keeps the platform from answering, the connection is dead."""
+
+    def interrupt(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    trusts()
+    with victim(client()) as (tls, server):
+        monkeypatch.setattr(_native_platform, "platform_verify", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            tls.do_handshake()
+        monkeypatch.undo()
+        for operation in (tls.do_handshake, lambda: tls.send(b"x"), lambda: tls.recv(1)):
+            with pytest.raises(ssl.SSLError, match="the verdict was not reached"):
+                operation()
+    assert b"" == server.received
+
+
 def test_renegotiation_is_off() -> None:
     """No server shows another certificate after the verdict, whatever the program cleared."""
     context = client()
@@ -596,6 +631,11 @@ def test_gevent() -> None:
             for implicit in (False, True):
                 client = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 fasttrust.attach(client)
+                assert client.verify_mode == ssl.CERT_REQUIRED and client.check_hostname
+                client.check_hostname = False
+                client.verify_mode = ssl.CERT_NONE
+                client.check_hostname = True
+                assert client.verify_mode == ssl.CERT_REQUIRED
                 near, far = gevent.socket.socketpair()
                 received = []
                 def serve():
