@@ -72,6 +72,13 @@ ROWS = (
     Row("trusted-soft", 0, 0, (LEAF, A), f"{HOST} soft"),
     Row("trusted-crl-check-own", 0, 0, (LEAF, A), f"{HOST} leaf own"),
     Row("wrong-name", 62, -67602, (LEAF, A), "host=other.test"),
+    Row(
+        "wildcard-of-a-part",
+        62,
+        -67602,
+        under("part", names=("s*.server.test",)),
+        "host=sa.server.test",
+    ),
     Row("wrong-address", 64, -67602, (ADDRESSES, A), "address=192.0.2.2"),
     Row("name-in-common-name-only", 62, -67602, under("server.test", names=("other.test",))),
     Row("expired", 10, -67818, under("expired", valid=(-30, -1))),

@@ -103,10 +103,12 @@ static const struct __SecPolicy *policy_of(const struct __SecTrust *trust, bool 
     return NULL;
 }
 
-/* A name first, then an address; never the common name. */
+/* A name first, then an address; never the common name; a wildcard is a whole label. */
 static bool has_name(X509 *leaf, CFStringRef host)
 {
-    return X509_check_host(leaf, host->text, (size_t)host->len, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+    return X509_check_host(leaf, host->text, (size_t)host->len,
+                           X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                               X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
                            NULL) == 1 ||
            X509_check_ip_asc(leaf, host->text, 0) == 1;
 }
