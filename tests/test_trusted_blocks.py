@@ -8,6 +8,7 @@ say on which side it counts then, and is refused rather than read without what i
 from __future__ import annotations
 
 import base64
+import contextlib
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,9 @@ def kept(protocol: int) -> Callable[[Path], ssl.SSLContext]:
 
 
 def as_client(context: ssl.SSLContext) -> int:
-    return code(peer.connect(context, peer.server_context(leaf_of(ROOT))).client_error)
+    return code(
+        peer.connect(context, peer.server_context(leaf_of(ROOT)), carrier="bio").client_error
+    )
 
 
 def as_server(context: ssl.SSLContext) -> int:
@@ -70,7 +73,7 @@ def as_server(context: ssl.SSLContext) -> int:
     context.verify_mode = ssl.CERT_REQUIRED
     client = plain(CLIENT, OWN)
     leaf_of(ROOT).load(client)
-    return code(peer.connect(client, context).server_error)
+    return code(peer.connect(client, context, carrier="bio").server_error)
 
 
 SETTINGS = {
@@ -159,8 +162,6 @@ UNUSUAL = {
     "lines of 100": written(100),
     "lines of 63": written(63),
     "spaces behind": written(64, "  \n"),
-    "indented": written(64, "\n  "),
-    "indented after a good one": "  " + written(64, "\n  "),
     "with a mark of its encoding": "\ufeff" + written(64),
     "an odd one and a key": written(100) + OWN.key_pem,
     "a leaf between": written(100) + leaf_of(OWN).certificates[0].pem,
@@ -185,3 +186,17 @@ def test_system_in_unusual_pem_is_read_as_by_ssl(
     assert context.cert_store_stats()["x509"] == len(ours)
     assert set(context.get_ca_certs(True)) <= {bytes(each) for each in ours}
     assert as_client(context) == as_client(made(CLIENT))
+
+
+@pytest.mark.parametrize("before", ["", "  "])
+def test_system_in_indented_pem_is_never_more_than_ssl_reads(
+    before: str, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What OpenSSL makes of indented marks depends on the bytes between: the same, or nothing."""
+    machine.write_text(before + written(64, "\n  ") + SYSTEM.pem, "ascii")
+    monkeypatch.setattr(_system, "_systems", {})
+    context = plain(CLIENT)
+    with contextlib.suppress(ssl.SSLError):
+        context.load_verify_locations(machine)
+    ours = {bytes(each) for each in TrustStore.system()}
+    assert ours in (set(), set(context.get_ca_certs(True)))
