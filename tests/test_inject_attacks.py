@@ -22,7 +22,7 @@ import pytest
 import fasttrust
 import peer
 import pki
-from fasttrust import _inject, _native
+from fasttrust import _inject
 from world import code, leaf_of, machine_trusts, plain
 
 SYSTEM, LOADED, STRANGER = (pki.root(name) for name in ("system", "loaded", "stranger"))
@@ -347,19 +347,6 @@ def test_threads_make_contexts_while_others_inject() -> None:
         thread.join(60)
     assert [] == wrong
     assert {True, False} == kinds
-
-
-def test_injection_that_cannot_verify_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where OpenSSL cannot be reached that is said at once, and the class is untouched."""
-
-    def unavailable() -> None:
-        raise _native.UnavailableError("hidden")
-
-    before = list(vars(ssl.SSLContext).items())
-    monkeypatch.setattr(_native, "open_library", unavailable)
-    with pytest.raises(RuntimeError, match="hidden"):
-        fasttrust.inject_into_ssl()
-    assert before == list(vars(ssl.SSLContext).items())
 
 
 def test_contexts_are_freed() -> None:

@@ -54,8 +54,9 @@ WORLD = """
 """
 
 
-def printed(program: str, first: str = "") -> list[str]:
-    return check_python(WORLD.format(first=first).rstrip() + "\n" + program).splitlines()
+def printed(program: str, first: str = "", **environment: str) -> list[str]:
+    code = WORLD.format(first=first).rstrip() + "\n" + program
+    return check_python(code, **environment).splitlines()
 
 
 NOBODY = "ssl False 0 20"
@@ -224,6 +225,23 @@ def test_second_copy_does_not_inject_over_us(tmp_path: Path) -> None:
     lines = printed(program)
     assert ["fasttrust", US, "True False 0 20"] == lines[:3]
     assert ["True False 0 20", "fasttrust", "True False 0 20"] == lines[3:]
+
+
+def test_compat_mode() -> None:
+    """Where our callback cannot be had the guards of compat mode come by injection as well."""
+    program = """
+    before = list(vars(SSLContext).items())
+    fasttrust.inject_into_ssl()
+    show()
+    context = ssl.create_default_context()
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    fasttrust.extract_from_ssl()
+    print(*verdicts(context), *verdicts(bare))
+    show()
+    print(before == list(vars(SSLContext).items()))
+    """
+    expected = [US, "0 20 20 20", NOBODY, "True"]
+    assert expected == printed(program, FASTTRUST_MODE="compat")
 
 
 @pytest.fixture

@@ -92,8 +92,7 @@ def inject_into_ssl(*, trust: TrustStore | None = None, bundles: bool = True) ->
         A context manager that restores what was before; it need not be used as one.
 
     Raises:
-        RuntimeError: Python's own OpenSSL cannot be reached (``backend()`` says why), or another
-            copy of the package is injected.
+        RuntimeError: another copy of the package is injected.
     """
     settings = _Settings(_context._checked(trust), bundles)
     compat_reason()  # decides the mode, which is the process's for good
