@@ -7,11 +7,14 @@ import io
 import re
 import socket
 import ssl
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 import trustme
+
+import fasttrust
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -70,3 +73,21 @@ def test_commands_are_the_ones_that_ci_runs() -> None:
         f"{setup}'.[demo]' && .venv/bin/python -m fasttrust demo",
         f"{setup}-e '.[test]' && .venv/bin/pytest",
     ] == commands.splitlines()
+
+
+def test_adopting_an_option_takes_six_lines(monkeypatch: pytest.MonkeyPatch, world: object) -> None:
+    """The code of docs/adopting.md makes a context of ours, or ssl's where the import fails."""
+    page = README.parent / "docs" / "adopting.md"
+    if not page.exists():
+        pytest.skip("the page is not beside the tests")
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    code = code.partition("import ssl\n")[2].strip()
+    lines = [line for line in code.splitlines() if line]
+    assert 5 == len(lines)  # and the line of pyproject.toml
+    ours: dict[str, ssl.SSLContext] = {}
+    exec(compile(code, str(page), "exec"), ours)
+    assert isinstance(ours["context"], fasttrust.SSLContext)
+    monkeypatch.setitem(sys.modules, "fasttrust", None)
+    theirs: dict[str, ssl.SSLContext] = {}
+    exec(compile(code, str(page), "exec"), theirs)
+    assert type(theirs["context"]) is ssl.SSLContext
