@@ -39,6 +39,8 @@ NEEDED = (
     "setuptools",
     "trustme",
     "urllib3",
+    # The newest do not load in Debian's PyPy.
+    "cryptography<46; implementation_name == 'pypy'",
 )
 #: Left out, and said so, where there is no wheel of them for a Python.
 WELCOME = ("gevent", "uvloop")
