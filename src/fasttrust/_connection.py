@@ -14,7 +14,7 @@ from ._errors import VerificationError, ssl_refusal, verification_error
 from ._guard import is_guard
 from ._hints import hint, without_store
 
-_MISSING = object()
+_MISSING, _CLOSED = object(), object()
 
 
 class Watched:
@@ -221,6 +221,8 @@ def find_sslobj(connection: object) -> object | None:
         if _native.is_connection(inner) or is_guard(inner):
             return inner
         below = _below(inner)
+        if below is _CLOSED:
+            return None
         if below is _MISSING:
             break
         if below is None and isinstance(inner, (ssl.SSLSocket, ssl.SSLObject, Watched)):
@@ -237,7 +239,10 @@ def _below(wrapper: object) -> object:
             return below
     # The transports and writers of asyncio, and uvloop's, answer this.
     ask = getattr(wrapper, "get_extra_info", None)
-    below = ask("ssl_object") if callable(ask) else None
+    try:
+        below = ask("ssl_object") if callable(ask) else None
+    except AttributeError:
+        return _CLOSED  # from Python 3.11 on such a transport has dropped its connection
     return _MISSING if below is None else below
 
 
