@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 import fasttrust
 import peer
@@ -178,6 +184,52 @@ def test_what_is_asked() -> None:
     assert _native.ffi.string(seen.host) == HOST.encode()
     assert seen.has_time
     assert seen.time == moment.timestamp() - 978307200
+
+
+def staple() -> bytes:
+    """Make an OCSP response about the leaf, by its issuer."""
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        LEAF.certificate, A.certificate, SHA1(), ocsp.OCSPCertStatus.GOOD, NOW, None, None, None
+    )
+    response = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, A.certificate)
+    return response.sign(A.key, SHA256()).public_bytes(Encoding.DER)
+
+
+@contextlib.contextmanager
+def stapling_server(folder: Path, response: bytes, version: str) -> Iterator[int]:
+    """Run OpenSSL's own server, as Python's ssl cannot staple; give its port on loopback."""
+    certfile, keyfile = SENT.write(folder)
+    (folder / "staple.der").write_bytes(response)
+    command = ["openssl", "s_server", version, "-accept", "127.0.0.1:0", "-naccept", "1"]
+    command += ["-cert", certfile, "-cert_chain", certfile, "-key", keyfile]
+    command += ["-status_file", folder / "staple.der"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield next(int(x.rpartition(":")[2]) for x in process.stdout if x.startswith("ACCEPT"))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@needs_native
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_staple_reaches_the_system(version: str, tmp_path: Path) -> None:
+    """Under TLS 1.3 the staple is there when the verdict is asked for; under 1.2 it comes later."""
+    trusts(ROOT)
+    response = staple()
+    with (
+        stapling_server(tmp_path, response, version) as port,
+        socket.create_connection(("127.0.0.1", port), 10) as plain,
+        fasttrust.SSLContext(CLIENT).wrap_socket(plain, server_hostname=HOST) as client,
+    ):
+        assert len(fasttrust.get_verified_chain(client)) == 3
+    seen = _native.lib.double_recorded()
+    expected = response if version == "-tls1_3" else b""
+    assert (len(expected), expected[:64]) == (
+        seen.staple_len,
+        bytes(_native.ffi.buffer(seen.staple, min(seen.staple_len, 64))),
+    )
 
 
 @needs_native
