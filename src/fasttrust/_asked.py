@@ -5,8 +5,8 @@ nothing is toggled on a context that threads share. What the program set is kept
 back; what the peer is worth is said by a judge, through the guard of its connection.
 
 What native mode's step 4 does and nobody can do here: OpenSSL's second look at the signatures below
-the anchor, CPython's list of certificates never to trust, its security level, the program's own
-CRLs, and its own rules for names. Of step 2: what the program loads beside the system's trust.
+the anchor, CPython's list of certificates never to trust, its security level and the program's own
+CRLs. The name is looked at once more. Of step 2: what the program loads beside the system's trust.
 """
 
 from __future__ import annotations
@@ -171,6 +171,8 @@ class OfPlatform:
             at_time=self._policy.at_time,
             policy=(self._policy.revocation, self._policy.network, self._policy.timeout),
         )
+        if verdict.code == 0 and self._host is not None and not _is_for(sent[0], self._host):
+            verdict = verdict._replace(step=_native.STEP_AGREE, code=_HOSTNAME_MISMATCH, depth=0)
         if verdict.code != 0:
             if address and verdict.code == _HOSTNAME_MISMATCH:
                 verdict = verdict._replace(code=_IP_ADDRESS_MISMATCH)
@@ -195,6 +197,27 @@ class OfPlatform:
         if binary_form:
             return der
         return {} if self._unasked else Certificate(der).get_info()
+
+
+def _is_for(der: bytes, host: str) -> bool:
+    """Tell whether a leaf names the host, by OpenSSL's rules: what the platform accepted, less.
+
+    A name of the certificate counts whole, or with a first label that is a star alone, above two
+    labels at least (RFC 6125 section 6.4.3). The subject's common name does not.
+    """
+    import ipaddress  # here, for it takes long
+
+    try:
+        names: Any = Certificate(der).get_info().get("subjectAltName", ())
+    except ValueError:
+        return False
+    if _is_address(host):
+        wanted = ipaddress.ip_address(host)
+        found = [value.strip() for kind, value in names if kind == "IP Address"]
+        return any(_is_address(one) and ipaddress.ip_address(one) == wanted for one in found)
+    first, _, rest = host.lower().partition(".")
+    accepted = {host.lower()} | ({f"*.{rest}"} if first and "." in rest else set())
+    return any(kind == "DNS" and value.lower() in accepted for kind, value in names)
 
 
 def _is_address(host: str | None) -> bool:

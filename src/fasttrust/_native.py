@@ -37,6 +37,7 @@ Record = NewType("Record", object)
 STEP_NONE: int = lib.FT_STEP_NONE
 STEP_UNASKED: int = lib.FT_STEP_UNASKED
 STEP_OPENSSL: int = lib.FT_STEP_OPENSSL
+STEP_AGREE: int = lib.FT_STEP_AGREE
 STEP_BROKEN: int = lib.FT_STEP_BROKEN
 #: Who decided about a peer that was accepted, for people.
 STEPS: dict[int, str] = {

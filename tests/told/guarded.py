@@ -16,10 +16,11 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from test_told import says
+from test_told import heard, says
 
 import fasttrust
 import peer
+from fasttrust import _native
 from pki import HOST, Chain, Issued, intermediate, leaf, root
 
 ROOT = root("root")
@@ -29,14 +30,30 @@ WHOLE = (*SENT.certificates, ROOT)
 TIMEOUT = 10
 
 
+#: Whether the platform is the double of macOS, and not the one that is told what to say.
+DOUBLE = hasattr(_native.lib, "double_reset")
+
+
 def trusts() -> None:
     """Let the platform trust the server from now on."""
-    says(0, WHOLE)
+    if DOUBLE:
+        _native.lib.double_reset()
+        _native.lib.double_trust_der(ROOT.der, len(ROOT.der))
+    else:
+        says(0, WHOLE)
 
 
 def refuses() -> None:
     """Let the platform refuse it."""
+    if DOUBLE:
+        _native.lib.double_reset()
+        return
     says(20, native=-67820, message="“leaf” is not trusted")
+
+
+def asked() -> int:
+    """Return how often the platform was asked since then."""
+    return int(_native.lib.double_recorded().evaluations if DOUBLE else heard().times)
 
 
 def client() -> fasttrust.SSLContext:
