@@ -14,7 +14,7 @@ import pytest
 import fasttrust
 import modes
 from fasttrust import _native
-from world import check_python, machine_trusts, run_python
+from world import VERIFIER, check_python, machine_trusts, run_python
 
 CLIENT = ssl.PROTOCOL_TLS_CLIENT
 
@@ -87,7 +87,7 @@ def test_backend_is_an_immutable_record() -> None:
     """`backend()` names mode, verifier and the OpenSSL that `ssl` names."""
     record = fasttrust.backend()
     mode = "compat" if modes.COMPAT else "native"
-    assert (mode, "openssl", ssl.OPENSSL_VERSION) == record[:3]
+    assert (mode, VERIFIER, ssl.OPENSSL_VERSION) == record[:3]
     assert ("mode", "verifier", "openssl", "reason") == record._fields
     with pytest.raises(AttributeError):
         record.mode = "compat"  # type: ignore[misc]
@@ -159,7 +159,7 @@ def test_unproved_openssl_is_compat_mode(pair: str) -> None:
             print(getattr(outcome.client_error, "verify_code", 0), outcome.server_error is None)
     """
     )
-    expected = ["compat openssl True", "True", *2 * ["20 False"], *2 * ["0 True"]]
+    expected = [f"compat {VERIFIER} True", "True", *2 * ["20 False"], *2 * ["0 True"]]
     assert expected == check_python(program, FASTTRUST_MODE="").splitlines()
 
 

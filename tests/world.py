@@ -23,6 +23,8 @@ import pytest
 import fasttrust
 from pki import HOST, Chain, Issued, leaf, pem, root
 
+#: Who verifies where nobody chose a store of roots.
+VERIFIER = {"win32": "cryptoapi", "darwin": "sectrust"}.get(sys.platform, "openssl")
 TESTS = Path(__file__).resolve().parent
 
 
