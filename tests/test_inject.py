@@ -221,6 +221,7 @@ def test_default_certificates_once_more_keep_sessions() -> None:
         assert Pair(context, server, session=session).shake().client.session_reused
 
 
+@modes.fed_once
 def test_system_stays_fresh_after_leaving(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A context that outlives the injection sees the system's store change."""
     monkeypatch.setattr("fasttrust._system.PERIOD", 0)

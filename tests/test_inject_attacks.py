@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from fasttrust import _inject
@@ -247,6 +248,7 @@ def _shake(client: ssl.SSLObject, server: ssl.SSLObject) -> int:
     return 0
 
 
+@modes.no_guard
 def test_class_given_back_by_the_program_still_verifies() -> None:
     """Without our methods, under injection or not, the verdict is still our callback's."""
     with fasttrust.inject_into_ssl():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from bundles import BUNDLE, KEPT, PRIVATE, SYSTEM, publish, verdicts
@@ -28,6 +29,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     fasttrust.extract_from_ssl()
 
 
+@modes.keeps
 @pytest.mark.parametrize("carrier", ["bio", "socket", "asyncio"])
 def test_context_with_a_public_bundle_is_taken_over(carrier: str) -> None:
     """Its next connection trusts the system in the bundle's place, and what is beyond it."""
@@ -40,6 +42,7 @@ def test_context_with_a_public_bundle_is_taken_over(carrier: str) -> None:
     assert [REFUSED, 0, 0] == verdicts(context, carrier)
 
 
+@modes.keeps
 def test_first_connection_after_injection_is_explained() -> None:
     """Even the connection that takes a context over raises our error."""
     context = plain(CLIENT, *BUNDLE)
@@ -51,6 +54,7 @@ def test_first_connection_after_injection_is_explained() -> None:
             assert error.chain
 
 
+@modes.keeps
 def test_server_with_a_public_bundle_is_taken_over() -> None:
     """A server that verified clients by a bundle verifies them by the system."""
     server = plain(SERVER, *BUNDLE, PRIVATE)
@@ -65,6 +69,7 @@ def test_server_with_a_public_bundle_is_taken_over() -> None:
     assert [REFUSED, 0, 0] == codes
 
 
+@modes.keeps
 def test_trust_stands_for_the_bundle() -> None:
     """Where the injection says what to trust a bundle means that."""
     context = plain(CLIENT, *BUNDLE, PRIVATE)
@@ -89,6 +94,7 @@ def test_other_context_keeps_what_it_has(
     assert expected == verdicts(context)
 
 
+@modes.keeps
 def test_bundle_that_is_loaded_later_counts(tmp_path: Path) -> None:
     """A context that was left alone is looked at again once something is loaded into it."""
     context = plain(CLIENT, PRIVATE)
@@ -142,6 +148,7 @@ def test_methods_of_the_class_serve_contexts_of_before() -> None:
     assert not isinstance(context, fasttrust.SSLContext)
 
 
+@modes.keeps
 def test_context_is_taken_over_once_by_many_threads() -> None:
     """Threads that connect at once see one context, and none an unverified connection."""
     context = plain(CLIENT, *BUNDLE)
