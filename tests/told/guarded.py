@@ -16,9 +16,11 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from test_told import heard, says
 
 import fasttrust
+import modes
 import peer
 from fasttrust import _native
 from pki import HOST, Chain, Issued, intermediate, leaf, root
@@ -32,6 +34,19 @@ TIMEOUT = 10
 
 #: Whether the platform is the double of macOS, and not the one that is told what to say.
 DOUBLE = hasattr(_native.lib, "double_reset")
+
+
+#: Every test of the guard has these marks.
+GUARD_TESTS = [
+    pytest.mark.skipif(
+        not (_native.SYSTEM_NAME == "told" or DOUBLE) or not modes.COMPAT,
+        reason="needs the extension of tests/told/run or tests/macos/run, in compat mode",
+    ),
+    pytest.mark.usefixtures("distrust"),
+]
+TOLD = pytest.mark.skipif(DOUBLE, reason="the double of macOS is not told what to say")
+VERSIONS = pytest.mark.parametrize("version", peer.VERSIONS, ids=lambda version: version.name)
+GUARDED = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "unguarded"])
 
 
 def trusts() -> None:

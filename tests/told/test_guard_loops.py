@@ -1,0 +1,255 @@
+"""Compat mode where a platform decides: memory BIOs and event loops, attacked as sockets are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from guarded import (
+    DOUBLE,
+    GUARD_TESTS,
+    GUARDED,
+    SENT,
+    TIMEOUT,
+    VERSIONS,
+    BufferedSpeaker,
+    Speaker,
+    client,
+    listener,
+    refuses,
+    trusts,
+)
+
+import fasttrust
+import peer
+from fasttrust import _compat, _guard
+from pki import HOST, Chain, leaf, root
+from world import Pair, check_python, ders
+
+pytestmark = GUARD_TESTS
+
+
+# ---- memory BIOs ---------------------------------------------------------------------------------
+
+
+def converse(end: Any, far: ssl.SSLObject) -> object:
+    """Leave the handshake to the first read; the server speaks as soon as it can."""
+    for _ in range(10):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            return end.read(100)
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLError):
+            far.write(peer.REPLY)
+    raise AssertionError("no end")
+
+
+@VERSIONS
+@GUARDED
+@pytest.mark.parametrize("directly", [False, True], ids=["wrap_bio", "_wrap_bio"])
+def test_memory_bio_without_a_handshake(
+    version: ssl.TLSVersion, directly: bool, guarded: bool, unguard: Callable[[], None]
+) -> None:
+    """An SSLObject that is read at once, and what `_wrap_bio` itself returns."""
+    if not guarded:
+        unguard()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = client()
+    if directly:
+        end: Any = context._wrap_bio(incoming, outgoing, False, HOST)
+    else:
+        end = context.wrap_bio(incoming, outgoing, server_hostname=HOST)
+    server = peer.server_context(SENT, version=version)
+    far = server.wrap_bio(outgoing, incoming, server_side=True)
+    if not guarded:
+        assert peer.REPLY == converse(end, far)
+        return
+    with pytest.raises(ssl.SSLCertVerificationError):
+        converse(end, far)
+    for operation in (lambda: end.read(10), lambda: end.write(b"x"), end.do_handshake):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            operation()
+    left = outgoing.read()
+    assert b"" == left, "nothing leaves after the verdict, the last flight included"
+
+
+@VERSIONS
+@pytest.mark.parametrize("trusted", [True, False])
+def test_client_certificate_waits_for_the_verdict(version: ssl.TLSVersion, trusted: bool) -> None:
+    """On memory BIOs the flight with the client's certificate leaves for a trusted server only."""
+    clients = root("clients")
+    mine = leaf("mine", clients)
+    context = client()
+    Chain((mine,)).load(context)
+    server = peer.server_context(SENT, version=version, client_anchors=(clients,))
+    if trusted:
+        trusts()
+    pair = Pair(context, server)
+    if trusted:
+        pair.shake()
+        assert mine.der == pair.server.getpeercert(True)
+        return
+    with pytest.raises(ssl.SSLCertVerificationError):
+        pair.shake()
+    with contextlib.suppress(ssl.SSLError):
+        pair.server.do_handshake()
+    assert () == ders(fasttrust.get_unverified_chain(pair.server))
+    assert None is pair.server.version()
+
+
+def test_post_handshake_authentication_of_a_client() -> None:
+    """A server asks for the client's certificate only once it was judged."""
+    clients = root("clients")
+    mine = leaf("mine", clients)
+    server = peer.server_context(SENT, version=ssl.TLSVersion.TLSv1_3, client_anchors=(clients,))
+    server.post_handshake_auth = True
+    for trusted in (True, False):
+        (trusts if trusted else refuses)()
+        context = client()
+        context.post_handshake_auth = True
+        Chain((mine,)).load(context)
+        for carrier in ("socket", "bio"):
+            outcome = peer.connect(context, server, carrier=carrier, post_handshake=True)
+            moved = (outcome.server_received, outcome.client_received)
+            assert ((peer.SECRET * 2, peer.REPLY * 2) if trusted else (b"", b"")) == moved
+
+
+# ---- asyncio, uvloop, gevent ---------------------------------------------------------------------
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
+    if request.param == "uvloop":
+        uvloop = pytest.importorskip("uvloop")
+        made: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    else:
+        made = asyncio.new_event_loop()
+    yield made
+    made.close()
+
+
+async def streams(port: int) -> object:
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=client(), server_hostname=HOST
+    )
+    writer.write(peer.SECRET)
+    found = await reader.read(100)
+    writer.close()
+    await writer.wait_closed()
+    return found
+
+
+async def protocol(port: int, kind: Any = Speaker) -> object:
+    loop = asyncio.get_running_loop()
+    made = kind()
+    try:
+        transport, _ = await loop.create_connection(
+            lambda: made, "127.0.0.1", port, ssl=client(), server_hostname=HOST
+        )
+    finally:
+        if type(_compat.Guard) is type and _compat.Guard is _guard.Guard:
+            assert (False, b"") == (made.connected, made.heard)
+    await asyncio.wait_for(made.done, TIMEOUT)
+    transport.close()
+    await asyncio.wait_for(made.lost, TIMEOUT)
+    return made.heard
+
+
+async def buffered(port: int) -> object:
+    return await protocol(port, BufferedSpeaker)
+
+
+async def start_tls(port: int) -> object:
+    loop = asyncio.get_running_loop()
+    plain, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", port)
+    made = Speaker()
+    transport = await loop.start_tls(plain, made, client(), server_hostname=HOST)
+    assert transport is not None
+    transport.write(peer.SECRET)
+    await asyncio.wait_for(made.done, TIMEOUT)
+    transport.close()
+    await asyncio.wait_for(made.lost, TIMEOUT)
+    return made.heard
+
+
+@VERSIONS
+@GUARDED
+@pytest.mark.parametrize("attack", [streams, protocol, buffered, start_tls])
+def test_event_loop(
+    loop: asyncio.AbstractEventLoop,
+    attack: Any,
+    guarded: bool,
+    version: ssl.TLSVersion,
+    unguard: Callable[[], None],
+) -> None:
+    """No protocol hears of a connection that is not trusted, and none speaks through it."""
+    if not guarded:
+        unguard()
+    with listener(version) as (port, had):
+        work = asyncio.wait_for(attack(port), TIMEOUT)
+        if guarded:
+            with pytest.raises(ssl.SSLCertVerificationError):
+                loop.run_until_complete(work)
+        else:
+            assert peer.REPLY == loop.run_until_complete(work)
+    assert guarded == (not any(each.received for each in had))
+    assert had
+
+
+def test_gevent() -> None:
+    """Its sockets call `_wrap_socket` themselves, and shake hands in a loop of their own."""
+    pytest.importorskip("gevent")
+    program = """
+        import warnings
+        warnings.simplefilter("ignore")
+        import gevent.ssl, gevent.socket, gevent, ssl
+        import fasttrust, pki
+        import guarded
+        server = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        guarded.SENT.load(server)
+        for trusted in (guarded.refuses, guarded.trusts):
+            trusted()
+            for implicit in (False, True):
+                client = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                fasttrust.attach(client)
+                assert client.verify_mode == ssl.CERT_REQUIRED and client.check_hostname
+                client.check_hostname = False
+                client.verify_mode = ssl.CERT_NONE
+                client.check_hostname = True
+                assert client.verify_mode == ssl.CERT_REQUIRED
+                near, far = gevent.socket.socketpair()
+                received = []
+                def serve():
+                    try:
+                        tls = server.wrap_socket(far, server_side=True)
+                        tls.send(b"x")
+                        received.append(tls.recv(10))
+                    except OSError:
+                        pass
+                greenlet = gevent.spawn(serve)
+                tls = near
+                with gevent.Timeout(20):
+                    try:
+                        tls = client.wrap_socket(
+                            near, server_hostname=pki.HOST,
+                            do_handshake_on_connect=not implicit)
+                        tls.send(b"secret")
+                        print(tls.recv(1))
+                    except ssl.SSLCertVerificationError as error:
+                        print(error.verify_code)
+                    tls.close()
+                    greenlet.join()
+                print(received)
+    """
+    expected = [*2 * ["20", "[b'']"], *2 * ["b'x'", "[b'secret']"]]
+    printed = check_python(program).replace("[]", "[b'']")
+    assert expected == printed.splitlines()
+
+
+def test_environment_is_compat() -> None:
+    """The file is run as it says."""
+    assert ("compat", "sectrust" if DOUBLE else "told") == fasttrust.backend()[:2]
+    assert "compat" == os.environ["FASTTRUST_MODE"]

@@ -1,0 +1,186 @@
+"""Compat mode where a platform decides: what the program reads back, and what is no verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from typing import Any
+
+import pytest
+from guarded import (
+    GUARD_TESTS,
+    SENT,
+    TIMEOUT,
+    TOLD,
+    WHOLE,
+    client,
+    trusts,
+    victim,
+)
+from test_told import heard, says
+
+import fasttrust
+import peer
+from fasttrust import _native, _native_platform
+from pki import HOST, leaf, root
+from world import ders
+
+pytestmark = GUARD_TESTS
+
+
+def test_settings_read_back_what_the_program_set() -> None:
+    """OpenSSL verifies nobody beneath; the program sees its own settings, by ssl's rules."""
+    context = client()
+    base = ssl.SSLContext.__mro__[1]
+    beneath = vars(base)["verify_mode"].__get__
+    assert (ssl.CERT_REQUIRED, True, 0) == (
+        context.verify_mode,
+        context.check_hostname,
+        beneath(context),
+    )
+    with pytest.raises(ValueError, match="check_hostname is enabled"):
+        context.verify_mode = ssl.CERT_NONE
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    assert (ssl.CERT_NONE, False) == (context.verify_mode, context.check_hostname)
+    assert isinstance(context.verify_mode, ssl.VerifyMode)
+    with victim(context) as (tls, _):
+        assert peer.REPLY == tls.recv(100)
+        assert {} == tls.getpeercert()
+        assert SENT.ders[0] == tls.getpeercert(True)
+        assert () == fasttrust.get_verified_chain(tls)
+    context.check_hostname = True
+    assert (ssl.CERT_REQUIRED, 0) == (context.verify_mode, beneath(context))
+    with victim(context) as (tls, _), pytest.raises(ssl.SSLCertVerificationError):
+        tls.recv(100)
+    with pytest.raises(ValueError, match="9"):
+        context.verify_mode = 9
+    default = fasttrust.create_default_context()
+    assert (ssl.CERT_REQUIRED, True) == (default.verify_mode, default.check_hostname)
+    attached = ssl.create_default_context()
+    fasttrust.attach(attached)
+    assert (ssl.CERT_REQUIRED, 0) == (attached.verify_mode, beneath(attached))
+
+
+@TOLD
+@pytest.mark.parametrize("checked", [True, False])
+def test_name_is_the_platforms_to_check(checked: bool) -> None:
+    """It is told the name that counts, or none."""
+    context = client()
+    context.check_hostname = checked
+    with victim(context) as (tls, _), pytest.raises(fasttrust.VerificationError) as caught:
+        tls.do_handshake()
+    question = heard()
+    name = _native.ffi.string(question.host).decode()
+    assert (HOST if checked else "", True, True) == (
+        name,
+        bool(question.names_are_yours),
+        bool(question.is_server),
+    )
+    error = caught.value
+    assert (20, -67820, "“leaf” is not trusted") == (
+        error.verify_code,
+        error.native_code,
+        error.native_message,
+    )
+    assert SENT.ders == ders(error.chain)
+    assert error.hint
+
+
+@TOLD
+@pytest.mark.parametrize("host", ["other.test", "127.0.0.1", "test", "a.server.test"])
+def test_platform_that_says_yes_to_a_wrong_name_is_refused(host: str) -> None:
+    """The names of the leaf are looked at once more, and can only refuse."""
+    trusts()
+    near, far = socket.socketpair()
+    with near, far:
+        tls = client().wrap_socket(near, server_hostname=host, do_handshake_on_connect=False)
+        server = peer.server_context(SENT)
+        thread = threading.Thread(target=_serve, args=(server, far))
+        thread.start()
+        with tls, pytest.raises(ssl.SSLCertVerificationError, match="mismatch") as caught:
+            tls.send(peer.SECRET)
+        thread.join(TIMEOUT)
+    assert (64 if host[0] == "1" else 62) == caught.value.verify_code
+
+
+def _serve(context: ssl.SSLContext, raw: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        context.wrap_socket(raw, server_side=True).close()
+
+
+@TOLD
+@pytest.mark.parametrize(
+    "lie", [(), (leaf("other", root("other")),), WHOLE[1:]], ids=["none", "other", "no leaf"]
+)
+def test_success_that_is_none_is_a_refusal(lie: Any) -> None:
+    """A platform that trusts without a chain, or with another leaf's, trusts nobody."""
+    says(0, lie)
+    with victim(client()) as (tls, server):
+        with pytest.raises(ssl.SSLCertVerificationError) as caught:
+            tls.send(peer.SECRET)
+        assert 1 == caught.value.verify_code
+    assert b"" == server.received
+
+
+def test_no_certificate_is_a_refusal() -> None:
+    """Ciphers without certificates, which a program may allow, bring no server past the verdict."""
+    trusts()
+    anonymous = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = client()
+    for each in (anonymous, context):
+        each.maximum_version = ssl.TLSVersion.TLSv1_2
+        each.set_ciphers("aNULL:@SECLEVEL=0")
+    with victim(context, server=anonymous) as (tls, server):
+        with pytest.raises(ssl.SSLCertVerificationError, match="showed no certificate"):
+            tls.send(peer.SECRET)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            tls.recv(100)
+    assert server.shaken
+    assert b"" == server.received
+
+
+def test_interrupted_verdict_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever keeps the platform from answering, the connection is dead."""
+
+    def interrupt(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    trusts()
+    with victim(client()) as (tls, server):
+        monkeypatch.setattr(_native_platform, "platform_verify", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            tls.do_handshake()
+        monkeypatch.undo()
+        for operation in (tls.do_handshake, lambda: tls.send(b"x"), lambda: tls.recv(1)):
+            with pytest.raises(ssl.SSLError, match="the verdict was not reached"):
+                operation()
+    assert b"" == server.received
+
+
+def test_renegotiation_is_off() -> None:
+    """No server shows another certificate after the verdict, whatever the program cleared."""
+    context = client()
+    context.options &= ~ssl.OP_NO_RENEGOTIATION
+    with victim(context) as (tls, _):
+        assert context.options & ssl.OP_NO_RENEGOTIATION
+        with contextlib.suppress(ssl.SSLCertVerificationError):
+            tls.do_handshake()
+
+
+def test_both_sided_context_verifies_no_clients() -> None:
+    """A context whose servers the platform judges cannot make OpenSSL verify clients."""
+    with pytest.warns(DeprecationWarning, match="PROTOCOL_TLS"):
+        context = fasttrust.SSLContext(ssl.PROTOCOL_TLS)
+    SENT.load(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with pytest.raises(ssl.SSLError, match="cannot verify clients"):
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+
+
+def test_exchanged_context_is_refused() -> None:
+    """A client connection keeps the context by which it is judged."""
+    with victim(client()) as (tls, _), pytest.raises(ValueError, match="keeps its context"):
+        tls.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
