@@ -268,7 +268,8 @@ bool ft_record_captured(ft_record *record);
 void ft_record_set_hash(ft_record *record, const unsigned char *hash);
 const unsigned char *ft_record_hash(const ft_record *record);
 
-/* ft_record_switched tells whether an SNI callback gave the connection another context since. */
+/* ft_record_switched tells whether another store verifies the connection than it was made for: an
+ * SNI callback gave it another context, or its context was attached to again. */
 bool ft_record_switched(const ft_record *record, const SSL *ssl);
 
 void ft_record_ex_free(void *, void *, CRYPTO_EX_DATA *, int, long, void *);

@@ -20,7 +20,7 @@ typedef struct capture {
 struct ft_record {
     volatile int32_t references; // one is the SSL's
     volatile int32_t readers;    // on their way from `latest` to references of their own
-    const void *origin;          // the SSL_CTX that the connection was made with; never followed
+    const void *origin;          // the store that it was to be verified by; never followed
     bool is_bound;               // whether there is a hash
     unsigned char hash[FT_SESSION_CONTEXT_LEN]; // of what its sessions are verified under
     volatile int32_t captures;                  // how many were published
@@ -64,6 +64,13 @@ int ft_record_ex_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **valu
     return 1;
 }
 
+/* What stands for a connection's trust: no two contexts share one, attaching brings another, and
+ * none is freed before its context, which a connection keeps. */
+static const void *store_of(const SSL *ssl)
+{
+    return ft_ossl()->SSL_CTX_get_cert_store(ft_ossl()->SSL_get_SSL_CTX(ssl));
+}
+
 ft_record *ft_record_find(const SSL *ssl)
 {
     return ft_ossl()->SSL_get_ex_data(ssl, ft_ossl()->ssl_index);
@@ -82,7 +89,7 @@ ft_record *ft_record_of(SSL *ssl, ft_error *err)
         return NULL;
     }
     record->references = 1;
-    record->origin = ft_ossl()->SSL_get_SSL_CTX(ssl);
+    record->origin = store_of(ssl);
     (void)ft_ossl()->ERR_set_mark();
     bool kept = ft_ossl()->SSL_set_ex_data(ssl, ft_ossl()->ssl_index, record) != 0;
     (void)ft_ossl()->ERR_pop_to_mark();
@@ -143,7 +150,7 @@ const unsigned char *ft_record_hash(const ft_record *record)
 
 bool ft_record_switched(const ft_record *record, const SSL *ssl)
 {
-    return record->origin != ft_ossl()->SSL_get_SSL_CTX(ssl);
+    return record->origin != store_of(ssl);
 }
 
 bool ft_record_captured(ft_record *record)

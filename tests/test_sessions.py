@@ -262,6 +262,17 @@ def test_session_set_late_is_resumed_under_the_same(server: ssl.SSLContext) -> N
 
 
 @modes.keeps
+def test_session_is_not_resumed_where_trust_changed_on_the_way(server: ssl.SSLContext) -> None:
+    """A connection that is there already resumes nothing that its context no longer believes."""
+    client = made(CLIENT)
+    session = session_of(client, server)
+    pair = Pair(client, server, session=session)
+    fasttrust.attach(client, trust=TrustStore.none())
+    with pytest.raises(ssl.SSLError, match=r"(?i)different context"):
+        pair.shake()
+
+
+@modes.keeps
 def test_session_is_not_resumed_after_trust_came_and_went(server: ssl.SSLContext) -> None:
     """A connection older than what verified it leaves nothing to one that trusts less again."""
     trust = TrustStore.from_der([OTHER.der])
