@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import lief
 
+TOP = Path(__file__).resolve().parent.parent.parent
 FRAMEWORKS = ("CoreFoundation", "Security")
 # What libSystem and compiler-rt give on a Mac, by its name there and its name in glibc.
 SYSTEM = {
@@ -43,41 +46,43 @@ class Der(ctypes.Structure):
     _fields_ = (("data", ctypes.c_char_p), ("len", ctypes.c_size_t))
 
 
+def fields(header: str, name: str) -> list[tuple[str, Any]]:
+    """Return a struct's fields as the header has them: one that is added is not missed here."""
+    text = (TOP / "csrc" / header).read_text("utf-8")
+    (body,) = re.findall(rf"typedef struct {name} \{{\n(.*?)\n\}} {name};", text, re.DOTALL)
+    found = re.findall(r"^    (.*?[ *])(\w+)(\[FT_MESSAGE_LEN\])?;", body, re.MULTILINE)
+    return [
+        (field, ctypes.c_char * 256 if array else TYPES[kind.strip()])
+        for kind, field, array in found
+    ]
+
+
+TYPES: dict[str, Any] = {
+    "bool": ctypes.c_bool,
+    "const char *": ctypes.c_char_p,
+    "const ft_der *": ctypes.POINTER(Der),
+    "ft_der": Der,
+    "ft_der *": ctypes.c_void_p,
+    "ft_revocation": ctypes.c_int,
+    "int32_t": ctypes.c_int32,
+    "int64_t": ctypes.c_int64,
+    "size_t": ctypes.c_size_t,
+}
+
+
 class Policy(ctypes.Structure):
-    _fields_ = (
-        ("revocation", ctypes.c_int),
-        ("network", ctypes.c_bool),
-        ("timeout_ms", ctypes.c_int32),
-    )
+    _fields_ = fields("fasttrust.h", "ft_policy")
+
+
+TYPES["ft_policy"] = Policy
 
 
 class Question(ctypes.Structure):
-    _fields_ = (
-        ("certs", ctypes.POINTER(Der)),
-        ("num_certs", ctypes.c_size_t),
-        ("host", ctypes.c_char_p),
-        ("host_is_address", ctypes.c_bool),
-        ("is_server", ctypes.c_bool),
-        ("check_leaf", ctypes.c_bool),
-        ("check_chain", ctypes.c_bool),
-        ("own_crls", ctypes.c_bool),
-        ("has_time", ctypes.c_bool),
-        ("time", ctypes.c_int64),
-        ("staple", Der),
-        ("policy", Policy),
-    )
+    _fields_ = fields("core.h", "ft_question")
 
 
 class Answer(ctypes.Structure):
-    _fields_ = (
-        ("code", ctypes.c_int32),
-        ("depth", ctypes.c_int32),
-        ("native_code", ctypes.c_int64),
-        ("native_message", ctypes.c_char * 256),
-        ("revocation_checked", ctypes.c_bool),
-        ("chain", ctypes.c_void_p),
-        ("num_chain", ctypes.c_size_t),
-    )
+    _fields_ = fields("core.h", "ft_answer")
 
 
 class Loader:
