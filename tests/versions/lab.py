@@ -178,7 +178,7 @@ class Python:
         if self.run(*pip, *arguments, must=must).returncode != 0:
             print(f"  left out: {arguments[-1]} has no wheel for this Python")
 
-    def test(self, wheel: Path, sdist: Path, arguments: list[str]) -> bool:
+    def test(self, wheel: Path, sdist: Path, clone: Path, arguments: list[str]) -> bool:
         """Install the wheel and run the suite beside it; tell whether all is well."""
         ask = "import sys; print(sys.implementation.name)"
         cpython = self.run(self.inside, "-c", ask).stdout.strip() == "cpython"
@@ -190,8 +190,8 @@ class Python:
             self.pip("--force-reinstall", "--no-deps", package)
             (work / "suite").mkdir()
             for name in BESIDE_TESTS:
-                copy = shutil.copytree if (labs.TOP / name).is_dir() else shutil.copy
-                copy(labs.TOP / name, work / "suite" / name)
+                copy = shutil.copytree if (clone / name).is_dir() else shutil.copy
+                copy(clone / name, work / "suite" / name)
             shared = labs.TOP.parent / "shared"
             if shared.exists():
                 shutil.copytree(shared, work / "shared")
@@ -202,10 +202,9 @@ class Python:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def build(folder: Path) -> tuple[Path, Path]:
+def build(folder: Path, clone: Path) -> tuple[Path, Path]:
     """Build sdist and wheel of the checkout's commit, as they are published."""
     tools = labs.environment("versions/tools", sys.executable, "build", "setuptools>=77")
-    clone = folder / "clone"
     call("git", "clone", "-q", labs.TOP, clone)
     call(tools, "-m", "build", "-o", folder / "dist", clone)
     (wheel,) = (folder / "dist").glob("*.whl")
@@ -226,11 +225,12 @@ def main() -> int:
     names = options.names or [n for n, place in PYTHONS.items() if options.all or place.by_default]
     came_to = {}
     with tempfile.TemporaryDirectory() as folder:
-        wheel, sdist = build(Path(folder))
+        clone = Path(folder) / "clone"  # wheel and tests are of one commit
+        wheel, sdist = build(Path(folder), clone)
         for name in names:
             began = time.monotonic()
             print(f"\n== {name}", flush=True)
-            good = Python(name, PYTHONS[name]).test(wheel, sdist, options.pytest.split())
+            good = Python(name, PYTHONS[name]).test(wheel, sdist, clone, options.pytest.split())
             came_to[name] = good
             print(f"{name}: {'passed' if good else 'FAILED'}, {time.monotonic() - began:.0f} s")
     print(
