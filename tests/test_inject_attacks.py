@@ -248,13 +248,30 @@ def _shake(client: ssl.SSLObject, server: ssl.SSLObject) -> int:
     return 0
 
 
-@modes.no_guard
-def test_class_given_back_by_the_program_still_verifies() -> None:
-    """Without our methods, under injection or not, the verdict is still our callback's."""
+class Painted(ssl.SSLContext):
+    """A class that a program gives to contexts which others made, as eventlet does."""
+
+
+@pytest.mark.parametrize("given", [ssl.SSLContext, Painted])
+def test_class_given_by_the_program_is_kept_and_verifies(given: type[ssl.SSLContext]) -> None:
+    """A context of ours that is given another class is of that class, and still ours."""
     with fasttrust.inject_into_ssl():
         context = ssl.create_default_context()
-        context.__class__ = ssl.SSLContext
+        context.__class__ = given
         assert SYSTEMS == verdicts(context)
+        assert isinstance(context, given)
+        assert isinstance(context, fasttrust.SSLContext)
+        context.__class__ = given
+        assert 1 == context.cert_store_stats()["x509"]
+    assert SYSTEMS == verdicts(context)
+
+
+@modes.no_guard
+def test_class_given_back_after_the_injection_still_verifies() -> None:
+    """Without our methods, and nobody to bring them, the verdict is still our callback's."""
+    with fasttrust.inject_into_ssl():
+        context = ssl.create_default_context()
+    context.__class__ = ssl.SSLContext
     assert SYSTEMS == verdicts(context)
     assert isinstance(context, fasttrust.SSLContext)
 

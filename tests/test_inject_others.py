@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import fasttrust
-import modes
 from world import check_python
 
 # What each program begins with: a PKI, the machine's store in a file, and a server's verdict.
@@ -165,7 +164,6 @@ def test_gevent_sockets_of_an_injected_context() -> None:
     assert ["2 b'x'", "20 1", "TLSV1_ALERT_UNKNOWN_CA"] == printed(program, patch)
 
 
-@pytest.mark.skipif(modes.COMPAT, reason="compat mode: eventlet makes connections past it, refused")
 def test_eventlet() -> None:
     """Eventlet's green contexts are ours too."""
     pytest.importorskip("eventlet", reason="eventlet is not installed")

@@ -23,7 +23,7 @@ from ._mode import compat_reason
 from ._native import HOLDER
 from ._standard import Standard as _Standard
 from ._trust import TrustStore
-from ._verified import Verified
+from ._verified import Held, Verified
 
 _METHODS = (
     "load_verify_locations",
@@ -200,7 +200,7 @@ def _method(name: str, before: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(ours)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(self, Verified):
+        if _is_ours(self):
             return ours(self, *args, **kwargs)
         vars(self).pop("_fasttrust_left", None)  # what it holds may be about to change
         return before(self, *args, **kwargs)
@@ -215,11 +215,24 @@ def _wrapper(name: str, before: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(ours)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         settings = _settings
-        if isinstance(self, Verified) or (settings is not None and _taken_over(self, settings)):
+        if _is_ours(self) or (settings is not None and _taken_over(self, settings)):
             return ours(self, *args, **kwargs)
         return before(self, *args, **kwargs)
 
     return wrapper
+
+
+def _is_ours(context: Any) -> bool:
+    """Tell whether a context is ours. One to which the program gave a class (eventlet) stays so."""
+    if isinstance(context, Verified):
+        return True
+    if not isinstance(vars(context).get("_fasttrust_held"), Held):
+        return False
+    try:
+        context.__class__ = _context._verified_class(type(context))
+    except (AttributeError, TypeError):
+        return False
+    return True
 
 
 def _taken_over(context: Any, settings: _Settings) -> bool:
