@@ -22,7 +22,7 @@
 enum { IGNORE_NAME = 0x00001000, IGNORE_REVOCATION = 0x00000080 };
 
 /* The longest name that is asked about, with its end: DNS has no longer one (RFC 1035). */
-enum { HOST_LEN = 256 };
+enum { MAX_NAME_LEN = 256 };
 
 /* Bits of a chain's status by which nobody is refused, or only where revocation is a must. */
 static const DWORD obsolete = CERT_TRUST_IS_NOT_TIME_NESTED;
@@ -220,25 +220,34 @@ static int32_t finer(int32_t code, const CERT_SIMPLE_CHAIN *chain, int32_t depth
     return code;
 }
 
+/* The name as the policy takes it: without the dot at its end, and never empty. */
+static bool widen_name(const char *host, WCHAR *out_name)
+{
+    int size = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, host, -1, out_name, MAX_NAME_LEN);
+
+    if (size > 1 && out_name[size - 2] == L'.') {
+        out_name[size - 2] = L'\0';
+    }
+    return size > 0 && out_name[0] != L'\0';
+}
+
 /* Asks the policy for TLS; `unknown` says that unknown revocation is forgiven, and is there. */
 static bool ask_policy(const ft_question *question, PCCERT_CHAIN_CONTEXT chain, bool unknown,
                        CERT_CHAIN_POLICY_STATUS *out_status)
 {
     SSL_EXTRA_CERT_CHAIN_POLICY_PARA tls = {0};
     CERT_CHAIN_POLICY_PARA policy = {.cbSize = sizeof policy};
-    WCHAR host[HOST_LEN];
+    bool by_name = question->names_are_yours && question->host != NULL;
+    WCHAR name[MAX_NAME_LEN] = {0};
 
+    if (by_name && !widen_name(question->host, name)) {
+        SetLastError((DWORD)E_INVALIDARG);
+        return false;
+    }
     tls.cbSize = sizeof tls;
     tls.dwAuthType = question->is_server ? AUTHTYPE_SERVER : AUTHTYPE_CLIENT;
-    tls.fdwChecks = IGNORE_NAME | (unknown ? IGNORE_REVOCATION : 0U);
-    if (question->names_are_yours && question->host != NULL) {
-        if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, question->host, -1, host,
-                                HOST_LEN) == 0) {
-            return false; // a name that cannot be checked is a refusal
-        }
-        tls.pwszServerName = host;
-        tls.fdwChecks &= ~(DWORD)IGNORE_NAME;
-    }
+    tls.fdwChecks = (by_name ? 0U : IGNORE_NAME) | (unknown ? IGNORE_REVOCATION : 0U);
+    tls.pwszServerName = by_name ? name : NULL;
     policy.dwFlags = CERT_CHAIN_POLICY_IGNORE_NOT_TIME_NESTED_FLAG |
                      (unknown ? CERT_CHAIN_POLICY_IGNORE_ALL_REV_UNKNOWN_FLAGS : 0U);
     policy.pvExtraPolicyPara = &tls;
@@ -250,7 +259,9 @@ static bool judge(const ft_question *question, PCCERT_CHAIN_CONTEXT chain, FILET
 {
     const CERT_SIMPLE_CHAIN *simple = chain->rgpChain[0];
     DWORD status = chain->TrustStatus.dwErrorStatus & ~obsolete;
-    bool is_must = question->policy.revocation == FT_REVOCATION_HARD;
+    // Where there is no step 4, nobody asks the program's own lists for what is not known here.
+    bool is_must = question->policy.revocation == FT_REVOCATION_HARD ||
+                   (question->names_are_yours && (question->check_leaf || question->check_chain));
     bool unknown = (status & unknown_revocation) != 0;
     CERT_CHAIN_POLICY_STATUS policy = {.cbSize = sizeof policy};
 
@@ -272,6 +283,9 @@ static bool judge(const ft_question *question, PCCERT_CHAIN_CONTEXT chain, FILET
         answer->depth = -1;
     }
     answer->code = finer(status != 0 ? by_status.code : by_policy.code, simple, answer->depth, at);
+    if (answer->code == FT_V_ERR_HOSTNAME_MISMATCH && question->host_is_address) {
+        answer->code = FT_V_ERR_IP_ADDRESS_MISMATCH;
+    }
     answer->native_code = policy.dwError != 0 ? policy.dwError : status;
     put_words(answer, policy.dwError, policy.dwError != 0 ? by_policy.name : by_status.name);
     return false;

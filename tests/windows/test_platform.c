@@ -138,6 +138,28 @@ static void good_is_good_and_half_is_not(void)
     CHECK(!trusts(&question, &code) && code == FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
     question.num_certs = 1;
     CHECK(!trusts(&question, &code) && code == FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+    // Where nobody checks the name afterwards it is checked here, and so is revocation.
+    question = ask();
+    question.names_are_yours = true;
+    CHECK(trusts(&question, &code));
+    question.host = "server.test";
+    CHECK(trusts(&question, &code));
+    question.host = "server.test.";
+    CHECK(trusts(&question, &code));
+    question.host = "other.test";
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_HOSTNAME_MISMATCH);
+    question.host = "127.0.0.1";
+    question.host_is_address = true;
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_IP_ADDRESS_MISMATCH);
+    question.host = "";
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_UNSPECIFIED);
+    question.host = "\xFF";
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_UNSPECIFIED);
+    question = ask();
+    question.check_leaf = true;
+    CHECK(trusts(&question, &code)); // step 4 asks for the program's list
+    question.names_are_yours = true;
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_UNABLE_TO_GET_CRL);
     // Judged before 1601, before 1970 and after what FILETIME can hold.
     question = ask();
     question.has_time = true;
