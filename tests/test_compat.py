@@ -251,12 +251,12 @@ def test_context_costs_little_more_than_a_bare_one(
     monkeypatch.setenv("SSL_CERT_DIR", str(hashed_directory(tmp_path / "hashed", SYSTEM)))
     fasttrust.SSLContext(CLIENT)
     bare, ours = [], []
-    for _ in range(400):
+    for _ in range(1000):
         for make, taken in ((ssl.SSLContext, bare), (fasttrust.SSLContext, ours)):
             began = time.perf_counter_ns()
             make(CLIENT)
             taken.append(time.perf_counter_ns() - began)
-    assert sorted(ours)[40] < 1.2 * sorted(bare)[40]
+    assert min(ours) < 1.2 * min(bare)  # the least: others work on this machine too
 
 
 # ---- connections ---------------------------------------------------------------------------------
