@@ -2,8 +2,8 @@
 
 For each target the wheel of the checkout's commit is built, repaired and held against what it says
 of itself: the tag, the limited API, one exported symbol, imports that the C library has, its size.
-The last wheel is then built once more elsewhere, and has to be the same bytes. The sdist is not: the
-times in setuptools' archive are those of the clone's files.
+The last wheel is then built once more elsewhere, and has to be the same bytes. The sdist is not:
+the times in setuptools' archive are those of the clone's files.
 """
 
 from __future__ import annotations
