@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from world import code, machine_trusts, plain
@@ -128,7 +129,7 @@ def test_malformed_client_certificates_are_refused_as_by_ssl(make: Make) -> None
     assert (None, b"") == (found[0][0][0][1], found[0][0][1])
 
 
-@pytest.mark.parametrize("length", [20, 100, 130])
+@pytest.mark.parametrize("length", [20, 100, pytest.param(130, marks=modes.no_core)])
 def test_long_chains_are_judged_as_by_ssl(make: Make, length: int) -> None:
     """A chain of a hundred certificates is accepted or refused where plain `ssl` does so."""
     chain = [ROOT]

@@ -14,6 +14,7 @@ import _cffi_backend
 import pytest
 
 import fasttrust
+import modes
 from world import TESTS, check_python, run_python
 
 PACKAGE = Path(fasttrust.__file__).resolve().parent
@@ -47,6 +48,7 @@ def printed(program: str, *options: str) -> list[str]:
     return check_python(f"{begin}\n{program}", *options).splitlines()
 
 
+@modes.keeps
 @pytest.mark.parametrize("options", ["-Xdev", "-Werror", "-O", "-OO", "-I", "-S", "-bb", "-E"])
 def test_verifies_however_python_was_started(options: str) -> None:
     """No option of Python's changes a verdict, and none makes the package warn."""

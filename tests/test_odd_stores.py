@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fasttrust
+import modes
 import peer
 import pki
 from fasttrust import TrustStore, _anchors, _system
@@ -70,6 +71,7 @@ def test_store_that_is_no_file_is_an_error(kind: str, machine: Path) -> None:
     assert f"SSL_CERT_FILE={machine}" in printed
 
 
+@modes.fed_once
 @pytest.mark.parametrize("kind", ODD)
 def test_store_that_is_replaced_by_no_file_leaves_its_last_state(
     kind: str, machine: Path, caplog: pytest.LogCaptureFixture
@@ -91,6 +93,7 @@ def test_store_that_is_replaced_by_no_file_leaves_its_last_state(
     assert [["two"], ["two"]] == [trusted(context) for context in contexts]
 
 
+@modes.fed_once
 def test_link_that_is_turned_is_followed(machine: Path, tmp_path: Path) -> None:
     """A store that is a link to one of two files is whichever it leads to."""
     targets = {root.name: tmp_path / f"{root.name}.pem" for root in (ONE, TWO)}
@@ -107,6 +110,7 @@ def test_link_that_is_turned_is_followed(machine: Path, tmp_path: Path) -> None:
         assert [name] == trusted(made(CLIENT)) == trusted(context)
 
 
+@modes.fed_once
 def test_certificates_of_a_directory_are_followed_in_place(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -169,6 +173,7 @@ def test_pipe_is_loaded_by_ssl(tmp_path: Path) -> None:
         assert ["one", "two"] == trusted(context)
 
 
+@modes.fed_once
 def test_reader_who_was_interrupted_has_not_the_last_word(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

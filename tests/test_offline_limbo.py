@@ -15,6 +15,7 @@ import pytest
 
 import fasttrust
 import limbo
+import modes
 import peer
 from fasttrust._offline import _as_sent, verify_under
 from world import ders, machine_trusts
@@ -25,6 +26,9 @@ Verdict = tuple[int, int | None, tuple[bytes, ...]]
 # Where `openssl verify` has another rule than a client of ssl's: it takes a * within a label, and
 # no option forbids it.
 OTHER_RULES = {"webpki::san::wildcard-embedded-leftmost-san"}
+
+
+pytestmark = modes.no_verify_chain
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 import fasttrust
+import modes
 import pki
 from fasttrust import _places, _system
 from world import attached, hashed_directory
@@ -56,6 +57,7 @@ def test_openssls_own_file_and_directory_count_together(machine: Machine) -> Non
     assert {"two"} == trusted()
 
 
+@modes.no_core
 def test_entry_of_a_name_that_the_file_has_is_not_read(machine: Machine) -> None:
     """A directory counts where the file has nobody of that name: a distribution holds both."""
     machine.default_file.write_text(ONE.pem, "ascii")

@@ -100,8 +100,9 @@ def test_socket_is_dead_for_good(make: Make, version: ssl.TLSVersion, use: str) 
         thread.join(20)
         for _ in range(3):
             with contextlib.suppress(OSError, ValueError):
-                assert SOCKET_USES[use](tls) in (b"", 0)  # suppress_ragged_eofs is ssl's default
-                assert use.startswith("re")
+                moved = SOCKET_USES[use](tls)
+                # suppress_ragged_eofs is ssl's default; None is a raw file's "nothing was written".
+                assert moved is None or (moved in (b"", 0) and use.startswith("re"))
     assert not thread.is_alive()
     assert ["TLSV1_ALERT_UNKNOWN_CA"] == heard
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import fasttrust
+import modes
 import pki
 from world import code, ders, machine_trusts
 
@@ -73,6 +74,7 @@ class Peer:
                 self.move()
 
 
+@modes.no_core
 @pytest.mark.parametrize("second", SECONDS)
 def test_whom_a_server_becomes_is_verified(make: Callable[..., Any], second: str) -> None:
     """A second certificate on an open connection is judged as the first; refused, all is over."""

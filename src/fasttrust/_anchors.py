@@ -107,6 +107,7 @@ def read_file(path: str) -> tuple[bytes, Signature]:
     Raises:
         OSError: it cannot be read, is no regular file, or never stands still.
     """
+    _checked(os.stat(path), path)  # opening a pipe and leaving it would break its writer
     for _ in range(_MOST_READS):
         with open(path, "rb", buffering=0, opener=_open) as file:
             before = _checked(os.fstat(file.fileno()), path)
