@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from test_told import heard, says
+from telling import heard, says
 
 import fasttrust
 import modes

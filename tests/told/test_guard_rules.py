@@ -19,7 +19,7 @@ from guarded import (
     trusts,
     victim,
 )
-from test_told import heard, says
+from telling import heard, says
 
 import fasttrust
 import peer

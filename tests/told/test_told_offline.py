@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from test_told import LEAF, ROOT, SENT, STRANGER, WHOLE, A, ask, client, heard, says
+from telling import LEAF, ROOT, SENT, STRANGER, WHOLE, A, ask, client, heard, says
 
 import fasttrust
 import modes
