@@ -1,8 +1,11 @@
 """Compat mode on Windows and macOS: the platform is asked after the handshake, before any byte.
 
-Beneath a client connection that the platform judges OpenSSL verifies nobody (CERT_NONE), for good:
-nothing is toggled on a context that threads share. What the program set is kept beside it and read
-back; what the peer is worth is said by a judge, through the guard of its connection.
+Beneath a client connection that the platform judges OpenSSL verifies nobody (CERT_NONE), for good;
+what the peer is worth is said by a judge, through the guard of its connection. The context itself
+verifies, but for the instant in which such a connection is made of it: by what the program loaded,
+and by name. So who makes one past our methods (the program gave the context another class, or
+called C's own method) gets one of ``ssl``'s, which refuses whom only the system knows. What the
+program set is kept beside the context and read back.
 
 What native mode's step 4 does and nobody can do here: OpenSSL's second look at the signatures below
 the anchor, CPython's list of certificates never to trust, its security level and the program's own
@@ -12,9 +15,11 @@ CRLs. The name is looked at once more. Of step 2: what the program loads beside 
 from __future__ import annotations
 
 import _ssl
+import contextlib
 import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import _native, _native_platform
@@ -54,15 +59,40 @@ def take(context: Any) -> Settings:
 
 
 def hand_over(context: Any) -> None:
-    """Make OpenSSL verify no server of the context's client connections, for good."""
-    _check_hostname.__set__(context, False)
-    _verify_mode.__set__(context, ssl.CERT_NONE)
+    """Close a context to whoever does not come by us."""
+    _verify_mode.__set__(context, ssl.CERT_REQUIRED)
+    _check_hostname.__set__(context, True)
 
 
 def give_back(context: Any, settings: Settings) -> None:
-    """Make OpenSSL verify again, as the program wants it."""
+    """Make OpenSSL verify as the program wants it."""
+    _check_hostname.__set__(context, False)
     _verify_mode.__set__(context, settings.verify_mode)
     _check_hostname.__set__(context, settings.check_hostname)
+
+
+# While a connection is made nobody changes who judges its context, and what is set for it is set
+# back; no handshake happens meanwhile. Reentrant, for a finalizer or a signal's handler.
+making = threading.RLock()
+
+
+def _after_fork() -> None:
+    global making  # noqa: PLW0603 - another thread of the parent may have held it
+    making = threading.RLock()
+
+
+_native.after_fork(_after_fork)
+
+
+@contextlib.contextmanager
+def opened(context: Any, verify_mode: int) -> Iterator[None]:
+    """Give the one connection that is made meanwhile, under ``making``, its mode for good."""
+    try:
+        _check_hostname.__set__(context, False)
+        _verify_mode.__set__(context, verify_mode)
+        yield
+    finally:
+        hand_over(context)
 
 
 def changed(settings: Settings, name: str, value: Any) -> Settings:

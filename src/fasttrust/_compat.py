@@ -14,14 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _bundles, _log, _native
-from ._asked import (
-    OfPlatform,
-    forbid_renegotiation,
-    give_back,
-    hand_over,
-    take,
-)
+from . import _asked, _bundles, _log, _native
 from ._fed import State, fill, state_of
 from ._guard import Guard, Listed, Pipe, Record, is_guard, sent_by
 from ._mode import compat_reason
@@ -91,8 +84,6 @@ def context_attach(
         state.one_sided = state.one_sided or before.one_sided
         state.foreign = state.foreign or before.foreign
         state.owned = before.owned
-        if before.settings is not None:
-            give_back(context, before.settings)  # before the state: nobody connects unjudged
     _begin(context, state, ask_platform)
 
 
@@ -111,12 +102,14 @@ def context_trust_system(
 
 def _begin(context: Any, state: State, ask_platform: bool) -> None:
     """Give the context its state, and client connections that the platform judges to it."""
-    platform = ask_platform and _protocol(context) != _SERVER
-    if platform:
-        state.settings = take(context)
-    context._fasttrust_store = state
-    if platform:
-        hand_over(context)  # after the state: nobody connects unjudged
+    with _asked.making:
+        before = state_of(context)
+        if before is not None and before.settings is not None:
+            _asked.give_back(context, before.settings)
+        if ask_platform and _protocol(context) != _SERVER:
+            state.settings = _asked.take(context)
+            _asked.hand_over(context)
+        context._fasttrust_store = state
 
 
 def context_set_time(context: Any, at_time: int) -> None:
@@ -168,27 +161,31 @@ def wrap(
     state = state_of(context)
     if state is None:
         raise ValueError("this context was never given its verifier")
-    # The settings are read before and after: another thread may change who judges.
-    settings = state.settings
-    modes = [_verify_mode(context)]
-    pipe = Pipe(*bio) if bio and settings is not None and not server_side else None
-    if settings is not None:
-        forbid_renegotiation(context)
-    inner = make(*bio if pipe is None else (pipe.held,), server_side, host, owner=owner)
-    modes.append(_verify_mode(context))
+    pipe = None
+    with _asked.making:
+        state = state_of(context) or state
+        settings = state.settings
+        if settings is None:
+            # Read before and after: another thread may set it.
+            modes = [_verify_mode(context)]
+            inner = make(*bio, server_side, host, owner=owner)
+            modes.append(_verify_mode(context))
+        else:
+            modes = [settings.verify_mode if server_side else _NONE]
+            pipe = Pipe(*bio) if bio and not server_side else None
+            _asked.forbid_renegotiation(context)
+            with _asked.opened(context, *modes):
+                to = bio if pipe is None else (pipe.held,)
+                inner = make(*to, server_side, host, owner=owner)
     if session is not None and not isinstance(session, ssl.SSLSession):
         raise TypeError("Value is not a SSLSession.")
-    state = state_of(context) or state
-    settings = settings or state.settings
     fill(context, state, held, server_side)
     if settings is not None and not server_side:
         if held.indexes or state.owned:
             _tell_ignored(state)
-        return Guard(inner, OfPlatform(context, host, settings, held.policy), pipe)
+        return Guard(inner, _asked.OfPlatform(context, host, settings, held.policy), pipe)
     judge = _OfOpenSSL(context, server_side, _NONE in modes)
     judge.check_side(context)
-    if settings is not None and settings.verify_mode != _NONE:
-        raise _beyond_its_side()
     return Guard(inner, judge)
 
 

@@ -21,7 +21,6 @@ from guarded import (
     Speaker,
     client,
     listener,
-    refuses,
     trusts,
 )
 
@@ -77,18 +76,22 @@ def test_memory_bio_without_a_handshake(
 
 
 @VERSIONS
-@pytest.mark.parametrize("trusted", [True, False])
-def test_client_certificate_waits_for_the_verdict(version: ssl.TLSVersion, trusted: bool) -> None:
+@pytest.mark.parametrize("case", ["trusted", "guarded", "unguarded"])
+def test_client_certificate_waits_for_the_verdict(
+    version: ssl.TLSVersion, case: str, unguard: Callable[[], None]
+) -> None:
     """On memory BIOs the flight with the client's certificate leaves for a trusted server only."""
     clients = root("clients")
     mine = leaf("mine", clients)
+    if case == "unguarded":
+        unguard()
     context = client()
     Chain((mine,)).load(context)
     server = peer.server_context(SENT, version=version, client_anchors=(clients,))
-    if trusted:
+    if case == "trusted":
         trusts()
     pair = Pair(context, server)
-    if trusted:
+    if case != "guarded":
         pair.shake()
         assert mine.der == pair.server.getpeercert(True)
         return
@@ -100,21 +103,26 @@ def test_client_certificate_waits_for_the_verdict(version: ssl.TLSVersion, trust
     assert None is pair.server.version()
 
 
-def test_post_handshake_authentication_of_a_client() -> None:
+@pytest.mark.parametrize("case", ["trusted", "guarded", "unguarded"])
+@pytest.mark.parametrize("carrier", ["socket", "bio"])
+def test_post_handshake_authentication_of_a_client(
+    case: str, carrier: str, unguard: Callable[[], None]
+) -> None:
     """A server asks for the client's certificate only once it was judged."""
     clients = root("clients")
     mine = leaf("mine", clients)
     server = peer.server_context(SENT, version=ssl.TLSVersion.TLSv1_3, client_anchors=(clients,))
     server.post_handshake_auth = True
-    for trusted in (True, False):
-        (trusts if trusted else refuses)()
-        context = client()
-        context.post_handshake_auth = True
-        Chain((mine,)).load(context)
-        for carrier in ("socket", "bio"):
-            outcome = peer.connect(context, server, carrier=carrier, post_handshake=True)
-            moved = (outcome.server_received, outcome.client_received)
-            assert ((peer.SECRET * 2, peer.REPLY * 2) if trusted else (b"", b"")) == moved
+    if case == "trusted":
+        trusts()
+    if case == "unguarded":
+        unguard()
+    context = client()
+    context.post_handshake_auth = True
+    Chain((mine,)).load(context)
+    outcome = peer.connect(context, server, carrier=carrier, post_handshake=True)
+    moved = (outcome.server_received, outcome.client_received)
+    assert ((b"", b"") if case == "guarded" else (peer.SECRET * 2, peer.REPLY * 2)) == moved
 
 
 # ---- asyncio, uvloop, gevent ---------------------------------------------------------------------
@@ -199,7 +207,8 @@ def test_event_loop(
     assert had
 
 
-def test_gevent() -> None:
+@GUARDED
+def test_gevent(guarded: bool) -> None:
     """Its sockets call `_wrap_socket` themselves, and shake hands in a loop of their own."""
     pytest.importorskip("gevent")
     program = """
@@ -210,6 +219,8 @@ def test_gevent() -> None:
         import guarded
         server = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         guarded.SENT.load(server)
+        if not GUARDED:
+            guarded.take_away(setattr)
         for trusted in (guarded.refuses, guarded.trusts):
             trusted()
             for implicit in (False, True):
@@ -244,8 +255,9 @@ def test_gevent() -> None:
                     greenlet.join()
                 print(received)
     """
-    expected = [*2 * ["20", "[b'']"], *2 * ["b'x'", "[b'secret']"]]
-    printed = check_python(program).replace("[]", "[b'']")
+    through = ["b'x'", "[b'secret']"]
+    expected = [*2 * (["20", "[b'']"] if guarded else through), *2 * through]
+    printed = check_python(program.replace("GUARDED", str(guarded))).replace("[]", "[b'']")
     assert expected == printed.splitlines()
 
 
