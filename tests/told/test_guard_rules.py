@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from guarded import (
     GUARD_TESTS,
+    ROOT,
     SENT,
     TIMEOUT,
     TOLD,
@@ -24,8 +25,8 @@ from telling import heard, says
 import fasttrust
 import peer
 from fasttrust import _native, _native_platform
-from pki import HOST, leaf, root
-from world import ders
+from pki import HOST, Chain, leaf, root
+from world import code, ders
 
 pytestmark = GUARD_TESTS
 
@@ -104,6 +105,19 @@ def test_platform_that_says_yes_to_a_wrong_name_is_refused(host: str) -> None:
             tls.send(peer.SECRET)
         thread.join(TIMEOUT)
     assert (64 if host[0] == "1" else 62) == caught.value.verify_code
+
+
+@TOLD
+def test_address_that_the_leaf_has_as_a_dns_name_is_none() -> None:
+    """A platform may take it for one."""
+    address = Chain((leaf("127.0.0.1", ROOT, names=("127.0.0.1",), ip_as_name=True),))
+    says(0, (*address.certificates, ROOT))
+    outcome = peer.connect(client(), peer.server_context(address), server_hostname="127.0.0.1")
+    assert (b"", b"", 64) == (
+        outcome.server_received,
+        outcome.client_received,
+        code(outcome.client_error),
+    )
 
 
 def _serve(context: ssl.SSLContext, raw: socket.socket) -> None:
