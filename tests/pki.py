@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import (
@@ -196,7 +198,7 @@ def crl(
     for issued in revoked:
         entry = x509.RevokedCertificateBuilder().serial_number(issued.certificate.serial_number)
         builder = builder.add_revoked_certificate(entry.revocation_date(NOW).build())
-    return builder.sign(issuer.key, _hash(issuer.key)).public_bytes(Encoding.PEM).decode("ascii")
+    return _sign(builder, issuer.key).public_bytes(Encoding.PEM).decode("ascii")
 
 
 @cache
@@ -234,7 +236,7 @@ def issue(name: str, issuer: Issued | None, profile: Profile) -> Issued:
         pss = padding.PSS(padding.MGF1(SHA256), SHA256.digest_size)
         certificate = builder.sign(signer, SHA256, rsa_padding=pss)
     else:
-        certificate = builder.sign(signer, _hash(signer))
+        certificate = _sign(builder, signer)
     der = certificate.public_bytes(Encoding.DER)
     if profile.signature == "sha1":
         der = _signed_with_sha1(certificate, signer)
@@ -291,6 +293,20 @@ def _issuer_at(url: str) -> x509.AuthorityInformationAccess:
 
 def _authority_key_id(signer: PrivateKey) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+
+
+def _sign(builder: Any, signer: PrivateKey) -> Any:
+    """Sign; on Windows anew until Wine 8 can read it.
+
+    Wine takes a good ECDSA signature for a bad one where one of its numbers is shorter than its
+    field, which is one signature in 128.
+    """
+    while True:
+        signed = builder.sign(signer, _hash(signer))
+        if sys.platform != "win32" or not isinstance(signer, ec.EllipticCurvePrivateKey):
+            return signed
+        if min(map(int.bit_length, decode_dss_signature(signed.signature))) > signer.key_size - 8:
+            return signed
 
 
 def _hash(signer: PrivateKey) -> hashes.SHA256 | None:
