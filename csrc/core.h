@@ -121,9 +121,10 @@ FT_MUST_USE ft_der *ft_ders_copy(const ft_der *ders, size_t num);
 
 /*
  * ft_ders_unissued says which of 18, 19 and 20 OpenSSL calls what a peer sent where nobody known
- * issued it: by the names alone, followed from the leaf. For a platform that does not tell.
+ * issued it, and at which depth: by the names alone, followed from the leaf. The depth is -1 where
+ * they go in a circle or cannot be read. For a platform that does not tell.
  */
-int32_t ft_ders_unissued(const ft_der *certs, size_t num);
+int32_t ft_ders_unissued(const ft_der *certs, size_t num, int32_t *out_depth);
 
 /* ---- library_<one>.c: what the loader knows ---------------------------------------------- */
 

@@ -35,10 +35,11 @@ static bool same(ft_span one, ft_span other)
     return one.len == other.len && memcmp(one.data, other.data, one.len) == 0;
 }
 
-int32_t ft_ders_unissued(const ft_der *certs, size_t num)
+int32_t ft_ders_unissued(const ft_der *certs, size_t num, int32_t *out_depth)
 {
     size_t at = 0;
 
+    *out_depth = -1;
     for (size_t steps = 0; steps < num; steps++) {
         ft_span issuer;
         ft_span subject;
@@ -48,6 +49,7 @@ int32_t ft_ders_unissued(const ft_der *certs, size_t num)
             break;
         }
         if (same(issuer, subject)) {
+            *out_depth = (int32_t)steps;
             return at == 0 ? FT_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
                            : FT_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
         }
@@ -61,6 +63,7 @@ int32_t ft_ders_unissued(const ft_der *certs, size_t num)
             }
         }
         if (next == 0) {
+            *out_depth = (int32_t)steps;
             break;
         }
         at = next;

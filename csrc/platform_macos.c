@@ -2,7 +2,9 @@
  * macOS: SecTrust decides. One question is one SecTrustEvaluateWithError, which asks trustd once;
  * everything else happens in this process. Nothing is kept between questions: a policy object that
  * two trusts share is rewritten by one under the other, and no anchors are passed (those of the
- * program are OpenSSL's business), so that there is nothing worth sharing.
+ * program are OpenSSL's business), so that there is nothing worth sharing. SCTs of the handshake
+ * are not passed either: OpenSSL asks servers for them only where a program validates them itself,
+ * and macOS finds those that stand in certificates and staples, as nearly all do.
  *
  * Every object that a Create or Copy function returned is released once, at its function's cleanup.
  * CFRelease(NULL) ends the process, and so never happens. What cannot be made is a refusal.
@@ -46,11 +48,8 @@ static bool out_of_memory(ft_answer *answer)
     return refuse(answer, FT_V_ERR_OUT_OF_MEM, 0, "out of memory");
 }
 
-/*
- * After fork() the frameworks crash in a process whose parent had used them, until exec. A parent
- * that had not leaves its children free to. The first process to ask is remembered: the one state
- * of this file.
- */
+/* After fork() the frameworks crash, until exec, in the children of a process that had used them.
+ * The first process to ask is remembered: the one state of this file. */
 static bool is_forked(void)
 {
     static volatile int64_t owner; // process id, 0 before the first question
@@ -237,7 +236,8 @@ static SecTrustRef create_trust(const ft_question *question, ft_answer *answer)
     if (!add_ssl_policy(policies, question, answer) ||
         (flags != 0 && !add_revocation_policy(policies, flags, answer)) ||
         !succeeded(SecTrustCreateWithCertificates(certs, policies, &trust),
-                   "macOS did not take the question", answer)) {
+                   "macOS did not take the question", answer) ||
+        (trust == NULL && !out_of_memory(answer))) {
         goto cleanup;
     }
     // The network comes after the policies, which that call rewrites.
@@ -313,11 +313,9 @@ static bool keep_chain(SecTrustRef trust, ft_answer *answer)
     }
     ders = calloc(num, sizeof *ders);
     datas = CFArrayCreateMutable(kCFAllocatorDefault, 0, &kCFTypeArrayCallBacks);
-    if (ders == NULL || datas == NULL || !read_chain(chain, datas, ders)) {
-        (void)out_of_memory(answer);
-        goto cleanup;
+    if (ders != NULL && datas != NULL && read_chain(chain, datas, ders)) {
+        answer->chain = ft_ders_copy(ders, num);
     }
-    answer->chain = ft_ders_copy(ders, num);
     if (answer->chain == NULL) {
         (void)out_of_memory(answer);
         goto cleanup;
@@ -337,15 +335,15 @@ static void copy_message(CFErrorRef error, ft_answer *answer)
     CFStringRef text = CFErrorCopyDescription(error);
     CFIndex len = 0;
 
-    if (text == NULL) {
-        return;
+    if (text != NULL) {
+        (void)CFStringGetBytes(text, CFRangeMake(0, CFStringGetLength(text)), kCFStringEncodingUTF8,
+                               0, false, (UInt8 *)answer->native_message,
+                               (CFIndex)sizeof answer->native_message - 1, &len);
+        CFRelease(text);
     }
-    (void)CFStringGetBytes(text, CFRangeMake(0, CFStringGetLength(text)), kCFStringEncodingUTF8, 0,
-                           false, (UInt8 *)answer->native_message,
-                           (CFIndex)sizeof answer->native_message - 1, &len);
-    CFRelease(text);
 }
 
+/* Whose fault it is macOS does not say. It follows where the name is wrong or no issuer known. */
 static void explain(CFErrorRef error, const ft_question *question, ft_answer *answer)
 {
     if (error == NULL) {
@@ -356,7 +354,10 @@ static void explain(CFErrorRef error, const ft_question *question, ft_answer *an
     answer->native_code = CFErrorGetCode(error);
     answer->code = ft_code_of_os_status(answer->native_code, question->host_is_address);
     if (answer->code == FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY) {
-        answer->code = ft_ders_unissued(question->certs, question->num_certs);
+        answer->code = ft_ders_unissued(question->certs, question->num_certs, &answer->depth);
+    }
+    if (answer->native_code == errSecHostNameMismatch) {
+        answer->depth = 0;
     }
     copy_message(error, answer);
 }

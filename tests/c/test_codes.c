@@ -77,12 +77,13 @@ static frame make(char issuer, char subject)
     return made;
 }
 
-/* The names as pairs of issuer and subject, leaf first. */
-static int32_t unissued(const char *names)
+/* The names as pairs of issuer and subject, leaf first; code and depth must be these. */
+static bool unissued(const char *names, int32_t code, int32_t depth)
 {
     frame frames[MANY];
     ft_der ders[MANY];
     size_t num = 0;
+    int32_t found = 7;
 
     for (; names[0] != '\0'; names += 2, num++) {
         CHECK(num < MANY);
@@ -90,19 +91,20 @@ static int32_t unissued(const char *names)
         frames[num].der.data = frames[num].bytes;
         ders[num] = frames[num].der;
     }
-    return ft_ders_unissued(ders, num);
+    return ft_ders_unissued(ders, num, &found) == code && found == depth;
 }
 
 static void names_tell_an_unknown_issuer(void)
 {
-    CHECK(unissued("aa") == 18 && unissued("aaaa") == 18);
-    CHECK(unissued("ba") == 20 && unissued("bacc") == 20); // c issued nothing here
-    CHECK(unissued("babb") == 19 && unissued("bacbcc") == 19);
-    CHECK(unissued("baxxcbcc") == 19);                         // in disorder
-    CHECK(unissued("bacbdc") == 20);                           // the last is issued by nobody here
-    CHECK(unissued("baab") == 20 && unissued("bacbbc") == 20); // in a circle
-    CHECK(unissued("babbbb") == 19);
-    CHECK(unissued("") == 20);
+    CHECK(unissued("aa", 18, 0) && unissued("aaaa", 18, 0));
+    CHECK(unissued("ba", 20, 0) && unissued("bacc", 20, 0)); // c issued nothing here
+    CHECK(unissued("babb", 19, 1) && unissued("bacbcc", 19, 2));
+    CHECK(unissued("baxx", 20, 0) && unissued("baxxcb", 20, 1));
+    CHECK(unissued("baxxcbcc", 19, 2));                           // in disorder
+    CHECK(unissued("bacbdc", 20, 2));                             // issued by nobody here
+    CHECK(unissued("baab", 20, 1) && unissued("bacbbc", 20, -1)); // in a circle
+    CHECK(unissued("babbbb", 19, 1));
+    CHECK(unissued("", 20, -1));
 }
 
 /* What is not plainly a certificate has no names. */
@@ -112,15 +114,17 @@ static void broken_frames_have_no_names(void)
     frame issuer = make('b', 'b');
     ft_der ders[] = {{leaf.bytes, leaf.der.len}, {issuer.bytes, issuer.der.len}};
 
-    CHECK(ft_ders_unissued(ders, 2) == 19);
+    int32_t depth = 7;
+
+    CHECK(ft_ders_unissued(ders, 2, &depth) == 19 && depth == 1);
     for (size_t len = 0; len < issuer.der.len; len++) {
         ders[1].len = len;
-        CHECK(ft_ders_unissued(ders, 2) == 20);
+        CHECK(ft_ders_unissued(ders, 2, &depth) == 20 && depth == 0);
     }
     ders[1].len = issuer.der.len;
     for (size_t len = 0; len < leaf.der.len; len++) {
         ders[0].len = len;
-        CHECK(ft_ders_unissued(ders, 2) == 20);
+        CHECK(ft_ders_unissued(ders, 2, &depth) == 20 && depth == -1);
     }
 }
 

@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ INCLUDES = [f"-I{TOP / folder}" for folder in ("csrc", "tests/c", "tests/macos")
 INCLUDES += [f"-I{HERE / folder}" for folder in ("include", "double")]
 FLAGS = ["-std=gnu11", "-g", "-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 TESTED = ["-DFT_MACOS_DOUBLE", "-Dmalloc=double_malloc", "-Dcalloc=double_calloc", "-w"]
-TESTS = ("table", "test_platform", "test_memory")
+TESTS = ("table", "test_platform", "test_lies", "test_memory")
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,9 @@ def main(rows: Path, work: Path) -> int:
             pool.submit(notice, number, mutant, rows, work, objects)
             for number, mutant in enumerate(every)
         ]
+        for done, _ in enumerate(as_completed(jobs), 1):
+            if done % 10 == 0:
+                print(f"{done} of {len(every)}", flush=True)
         noticed = {mutant.name: job.result() for mutant, job in zip(every, jobs, strict=True)}
     text = (HERE / "survivors.txt").read_text("utf-8")
     explained = {line for line in text.splitlines() if line and not line.startswith(("#", " "))}

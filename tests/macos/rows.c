@@ -139,6 +139,24 @@ const row *rows_find(const char *name)
     abort();
 }
 
+/* A name is the leaf's, an unknown issuer that of the last which was sent; what else is unknown. */
+static int32_t depth_of(const ft_answer *answer, const ft_question *question)
+{
+    int32_t depth = -1;
+
+    if (answer->code == FT_V_ERR_HOSTNAME_MISMATCH ||
+        answer->code == FT_V_ERR_IP_ADDRESS_MISMATCH) {
+        return 0;
+    }
+    if (answer->code == FT_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
+        answer->code == FT_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+        answer->code == FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY) {
+        CHECK(ft_ders_unissued(question->certs, question->num_certs, &depth) == answer->code);
+        CHECK(depth >= 0);
+    }
+    return depth;
+}
+
 ft_answer rows_ask(const ft_question *question)
 {
     ft_answer answer;
@@ -147,7 +165,7 @@ ft_answer rows_ask(const ft_question *question)
     bool trusted = ft_system_verify(question, &answer);
     CHECK(trusted == (answer.code == FT_V_OK));
     CHECK(trusted == (answer.chain != NULL) && trusted == (answer.num_chain > 0));
-    CHECK(answer.depth == -1);
+    CHECK(answer.depth == depth_of(&answer, question));
     CHECK(!answer.revocation_checked || trusted);
     CHECK(memchr(answer.native_message, '\0', sizeof answer.native_message) != NULL);
     CHECK(trusted == (answer.native_message[0] == '\0') || answer.native_code != 0);

@@ -1,15 +1,14 @@
-"""The whole package with macOS as its platform, on the double: verdicts, errors, and lies."""
+"""The whole package with macOS as its platform, on the double: verdicts, questions and errors."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
 import socket
-import ssl
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
@@ -18,108 +17,31 @@ from cryptography.x509 import ocsp
 
 import fasttrust
 import peer
-from cases import CASES, Case, run
-from cases_check import labels, look
+from cases import CASES, Case
+from cases_check import labels
 from fasttrust import _native
-from pki import HOST, NOW, Chain, Issued, crl, flip_signature, intermediate, leaf, pem, root
+from mac import (
+    CLIENT,
+    COMPAT,
+    DIFFERENT,
+    LEAF,
+    ROOT,
+    SAY_WHOSE,
+    SENT,
+    STRANGER,
+    A,
+    connect,
+    needs_double,
+    needs_native,
+    refused,
+    run_row,
+    shake,
+    trusts,
+)
+from pki import HOST, NOW
 from world import run_python
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(_native.lib, "double_reset"), reason="needs the extension of tests/macos/run"
-)
-
-COMPAT = fasttrust.backend().mode == "compat"
-needs_native = pytest.mark.skipif(
-    COMPAT, reason="in compat mode the system alone judges: no step 4, nothing of the program's own"
-)
-
-CLIENT = ssl.PROTOCOL_TLS_CLIENT
-ROOT = root("root")
-A = intermediate("A", ROOT)
-LEAF = leaf("leaf of A", A)
-SENT = Chain((LEAF, A))
-STRANGER = root("stranger")
-YES, OTHER_LEAF = 1, 2  # double_lie
-
-# Where macOS differs from OpenSSL: the code, the labels of the verified chain, and why.
-ANY_ANCHOR = "on macOS every anchor ends a chain, self-signed or not"
-NO_STRICT = "X509_STRICT is not applied to the system's chains: corporate roots fail it"
-OWN_LEVEL = "Apple has its own least strengths, whatever the security level, and one code for keys"
-NO_COMMON_NAME = "Apple never looks at the common name"
-A_BY_STRANGER = ("leaf of A", "A by stranger")
-DIFFERENT: dict[str, tuple[int, tuple[str, ...], str]] = {
-    "chain-of-102": (
-        7,
-        (),
-        "the double's limit of a chain's length, in Apple's word for a bad one",
-    ),
-    "trusted-intermediate": (0, ("leaf of A", "A"), ANY_ANCHOR),
-    "trusted-leaf": (0, ("leaf",), ANY_ANCHOR),
-    "cross-signed-among-anchors": (0, A_BY_STRANGER, ANY_ANCHOR),
-    "cross-signed-among-anchors-without-its-root": (0, A_BY_STRANGER, ANY_ANCHOR),
-    "cross-signed-expired-among-anchors": (0, A_BY_STRANGER, ANY_ANCHOR),
-    "common-name-only": (62, (), NO_COMMON_NAME),
-    "common-name-beside-address": (62, (), NO_COMMON_NAME),
-    "name-constraints-excluded": (47, (), "Apple has one code for both kinds"),
-    "future-root": (10, (), "one code for both, and the certificate at fault was not sent"),
-    "strict-not-critical-constraints": (0, ("leaf of not critical", "not critical"), NO_STRICT),
-    "strict-not-critical-constraints-in-intermediate": (
-        0,
-        ("leaf of ca not critical", "ca not critical", "root"),
-        NO_STRICT,
-    ),
-    "strict-no-authority-id": (0, ("no authority id", "root"), NO_STRICT),
-    "strict-no-authority-id-in-intermediate": (
-        0,
-        ("leaf of ca no authority id", "ca no authority id", "root"),
-        NO_STRICT,
-    ),
-    "strict-no-subject-id-in-root": (0, ("leaf of no key id", "no key id"), NO_STRICT),
-    "strict-ca-without-usage": (0, ("leaf of ca no usage", "ca no usage", "root"), NO_STRICT),
-    "strict-root-without-usage": (0, ("leaf of no usage", "no usage"), NO_STRICT),
-    "weak-leaf-level-1": (66, (), OWN_LEVEL),
-    "weak-intermediate": (66, (), OWN_LEVEL),
-    "weak-root": (66, (), OWN_LEVEL),
-    "sha1-leaf-level-0": (68, (), OWN_LEVEL),
-}
-
-
-@pytest.fixture(autouse=True, params=[11, 14], ids=lambda version: f"macOS-{version}")
-def mac(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Begin with a Mac that trusts nobody; end with no object left."""
-    _native.lib.double_reset()
-    _native.lib.double_set_version(request.param)
-    yield
-    assert _native.lib.double_live(True) == 0
-    _native.lib.double_reset()
-
-
-def trusts(*anchors: Issued) -> None:
-    for anchor in anchors:
-        _native.lib.double_trust_der(anchor.der, len(anchor.der))
-
-
-def connect(sent: Chain = SENT, *anchors: Issued, host: str = HOST, **policy: Any) -> peer.Outcome:
-    """Connect a context that trusts the system and the anchors to a server that sends the chain."""
-    context = fasttrust.SSLContext(CLIENT, **policy)
-    if anchors:
-        context.load_verify_locations(cadata=pem(*anchors))
-    return shake(context, sent, host)
-
-
-def shake(context: ssl.SSLContext, sent: Chain = SENT, host: str = HOST) -> peer.Outcome:
-    server = peer.server_context(sent, version=ssl.TLSVersion.TLSv1_3)
-    return peer.connect(context, server, carrier="bio", server_hostname=host, inspect=look)
-
-
-def refused(outcome: peer.Outcome, code: int) -> fasttrust.VerificationError:
-    """Assert that the client refused by that code, and that nothing of its data got through."""
-    error = outcome.client_error
-    assert isinstance(error, fasttrust.VerificationError), error
-    assert error.verify_code == code
-    assert outcome.server_received == outcome.client_received == b""
-    assert outcome.inspected.verified == ()
-    return error
+pytestmark = needs_double
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -132,16 +54,11 @@ def test_every_row_gives_its_verdict(case: Case) -> None:
     trusts(*case.anchors)
     _native.lib.double_set_apple(False)  # many a row's leaf breaks Apple's own rules
     code, verified, _ = DIFFERENT.get(case.name, (case.code, case.verified, ""))
-    version = ssl.TLSVersion.TLSv1_3
-    outcome = run(
-        case,
-        carrier="bio",
-        version=version,
-        make_context=lambda _: fasttrust.SSLContext(CLIENT),
-        inspect=look,
-    )
+    outcome = run_row(case)
     if code:
-        refused(outcome, code)
+        depth = refused(outcome, code).depth
+        # Never another than OpenSSL's; nor none where the code says whose fault it is.
+        assert depth == (case.depth or 0) or (depth is None and code not in SAY_WHOSE)
     else:
         assert outcome.client_error is None
         assert outcome.server_received == peer.SECRET
@@ -254,61 +171,37 @@ def test_revocation_by_the_system() -> None:
         assert refused(connect(revocation=revocation), 23).native_code == -67820
 
 
-@needs_native
-@pytest.mark.parametrize("anchors", [(), (STRANGER,), (ROOT,)], ids=len)
-@pytest.mark.parametrize("lie", [0, YES])
-def test_revoked_by_the_programs_list(
-    anchors: tuple[Issued, ...], lie: int, tmp_path: Path
-) -> None:
-    """The program's CRL counts whoever trusts, and whatever the system says."""
+def test_handshakes_at_once() -> None:
+    """Threads share nothing of a question, and each gets the answer to its own."""
     trusts(ROOT)
-    _native.lib.double_set_lie(lie)
     context = fasttrust.SSLContext(CLIENT)
-    if anchors:
-        context.load_verify_locations(cadata=pem(*anchors))
-    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-    Path(tmp_path, "crl.pem").write_text(crl(A, [LEAF]), "ascii")
-    context.load_verify_locations(tmp_path / "crl.pem")
-    refused(shake(context), 23)
+    hosts = [HOST, "other.test"] * 16
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda host: shake(context, SENT, host), hosts))
+    codes = [getattr(outcome.client_error, "verify_code", 0) for outcome in outcomes]
+    assert codes == [0, 62] * 16
 
 
-@needs_native
-def test_a_system_that_says_yes_to_a_wrong_name() -> None:
-    """Step 4 checks the name again."""
-    trusts(ROOT)
-    _native.lib.double_set_lie(YES)
-    assert connect().client_error is None
-    error = refused(connect(host="other.test"), 62)
-    assert error.native_code is None
-
-
-@needs_native
-@pytest.mark.parametrize("place", [0, 1])
-def test_a_system_that_says_yes_to_a_bad_signature(place: int) -> None:
-    """Step 4 checks every signature below the anchor again."""
-    trusts(ROOT)
-    _native.lib.double_set_lie(YES)
-    sent = [LEAF, A]
-    sent[place] = flip_signature("broken", sent[place])
-    refused(connect(Chain(tuple(sent))), 7)
-
-
-def test_a_system_that_answers_about_another_leaf() -> None:
-    """A chain that begins with another certificate than the peer's is none."""
-    trusts(ROOT)
-    _native.lib.double_set_lie(OTHER_LEAF)
-    refused(connect(), 1)
-
-
-@needs_native
-def test_a_system_that_says_yes_to_everything_else() -> None:
-    """What has expired or is for another purpose is refused by step 4 too."""
-    trusts(ROOT)
-    _native.lib.double_set_lie(YES)
-    expired = leaf("expired", A, valid=(-30, -1))
-    for_clients = leaf("for clients", A, purposes=("clientAuth",))
-    refused(connect(Chain((expired, A))), 10)
-    refused(connect(Chain((for_clients, A))), 26)
+def test_import_and_contexts_touch_nothing() -> None:
+    """No object of the frameworks is made before a peer is there to be judged."""
+    run_python(
+        """
+        import ssl, fasttrust
+        from fasttrust import _native
+        def connect(context):
+            context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="server.test")
+        context = fasttrust.create_default_context(network=False, revocation="hard")
+        if fasttrust.backend().mode == "native":
+            fasttrust.attach(ssl.create_default_context(), trust=fasttrust.TrustStore.system())
+        with fasttrust.inject_into_ssl():
+            connect(ssl.create_default_context())
+        connect(context)
+        fasttrust.backend()
+        assert _native.lib.double_made() == 0
+        """,
+        SSL_CERT_FILE="",
+        SSL_CERT_DIR="",
+    ).check_returncode()
 
 
 @needs_native  # without a handshake there is no verdict in compat mode

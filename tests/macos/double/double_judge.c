@@ -285,6 +285,27 @@ static void tell(SecTrustRef trust, fault worst)
                    worst.rank == RANK_NAME ? "" : "certificate ", worst.words);
 }
 
+/* Each certificate of the chain as often as the lie wants it, the reference counted. */
+static void distort(STACK_OF(X509) * chain, double_lie lie)
+{
+    int num = sk_X509_num(chain);
+    X509 *extra = NULL;
+
+    if (lie == DOUBLE_LONGER) {
+        extra = double_now.roots[double_now.num_roots - 1];
+        (void)(X509_up_ref(extra) == 1 && sk_X509_push(chain, extra) != 0);
+    } else if (lie == DOUBLE_SHORTER) {
+        X509_free(sk_X509_pop(chain));
+    }
+    for (int i = 0; lie == DOUBLE_REVERSED && i < num; i++) {
+        (void)sk_X509_insert(chain, sk_X509_pop(chain), i);
+    }
+    for (int i = 0; lie == DOUBLE_TWICE && i < num; i++) {
+        extra = sk_X509_value(chain, 2 * i);
+        (void)(X509_up_ref(extra) == 1 && sk_X509_insert(chain, extra, 2 * i) != 0);
+    }
+}
+
 bool double_judge(SecTrustRef trust)
 {
     fault worst = none;
@@ -295,6 +316,7 @@ bool double_judge(SecTrustRef trust)
             : build(trust, lie == DOUBLE_OTHER_LEAF && trust->certs->num > 1 ? 1 : 0, &worst);
     bool ok = true;
 
+    distort(chain, lie);
     if (lie == DOUBLE_OTHER_LEAF || lie == DOUBLE_NO_CHAIN || lie == DOUBLE_EMPTY) {
         worst = none;
     }
@@ -308,6 +330,10 @@ bool double_judge(SecTrustRef trust)
         trust->trusted = false;
         trust->code = -67843;
         trust->reason[0] = '\0';
+    }
+    if (lie == DOUBLE_NO_CODE || lie == DOUBLE_WIDE_CODE) {
+        trust->trusted = false;
+        trust->code = lie == DOUBLE_NO_CODE ? errSecSuccess : (CFIndex)1 << 32;
     }
     if (lie != DOUBLE_NO_CHAIN) {
         trust->chain = CFArrayCreateMutable(kCFAllocatorDefault, 0, &kCFTypeArrayCallBacks);

@@ -172,6 +172,11 @@ void double_release(const void *object)
     }
 }
 
+int double_made(void)
+{
+    return num_made;
+}
+
 int double_live(bool say)
 {
     for (const object *each = living; say && each != NULL; each = each->next) {

@@ -131,7 +131,6 @@ typedef struct settings {
 } settings;
 
 extern settings double_now;
-extern _Thread_local double_record double_seen;
 
 /* double_judge.c: fills the result of a trust, honestly or not. False where memory runs out. */
 bool double_judge(SecTrustRef trust);

@@ -47,7 +47,16 @@ typedef enum double_lie {
     DOUBLE_EMPTY = 4,      // trusted, by an empty chain
     DOUBLE_NO_REASON = 5,  // refused, without an error
     DOUBLE_NO_WORDS = 6,   // refused, by an error without a description
-    DOUBLE_HOLE = 7        // trusted, but not all of the chain can be had
+    DOUBLE_HOLE = 7,       // trusted, but not all of the chain can be had
+    DOUBLE_NO_TRUST = 8,   // the question is taken, but there is nothing to evaluate
+    DOUBLE_YES_AND_NO = 9, // trusted, with an error beside it
+    DOUBLE_LONGER = 10,    // the chain goes on with the last of the system's roots
+    DOUBLE_SHORTER = 11,   // the chain lacks its last certificate
+    DOUBLE_REVERSED = 12,  // the chain begins with its root
+    DOUBLE_TWICE = 13,     // each certificate of the chain is there twice
+    DOUBLE_NONSENSE = 14,  // the chain's certificates are cut off in their middle
+    DOUBLE_NO_CODE = 15,   // refused, by an error with the number of success
+    DOUBLE_WIDE_CODE = 16  // refused, by a number that is 0 in 32 bits
 } double_lie;
 
 void double_set_lie(double_lie lie);
@@ -73,6 +82,9 @@ typedef struct double_record {
 
 double_record double_recorded(void);
 void double_record_clear(void);
+
+/* double_made says how many objects this process ever made, from the last double_sweep on. */
+int double_made(void);
 
 /* double_live says how many objects live, and names them on stderr where `say` is set. */
 int double_live(bool say);

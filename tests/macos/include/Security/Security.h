@@ -10,7 +10,12 @@ typedef struct __SecCertificate *SecCertificateRef;
 typedef struct __SecPolicy *SecPolicyRef;
 typedef struct __SecTrust *SecTrustRef;
 
-enum { errSecSuccess = 0, errSecParam = -50, errSecAllocate = -108 };
+enum {
+    errSecSuccess = 0,
+    errSecParam = -50,
+    errSecAllocate = -108,
+    errSecHostNameMismatch = -67602
+};
 
 enum {
     kSecRevocationOCSPMethod = 1 << 0,
