@@ -109,7 +109,11 @@ def test_who_read_first_has_not_the_last_word(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slow reader of the old store does not undo what a quick one found in the new store."""
-    made(CLIENT)
+
+    def look() -> None:
+        made(CLIENT).get_ca_certs()
+
+    look()
     slow_has_read, quick_is_between, slow_is_done = (threading.Event() for _ in range(3))
     replace = _native_anchors.source_replace
 
@@ -126,12 +130,12 @@ def test_who_read_first_has_not_the_last_word(
             slow_is_done.wait(0.5)
 
     def be_slow() -> None:
-        made(CLIENT)
+        look()
         slow_is_done.set()
 
     monkeypatch.setattr(_native_anchors, "source_replace", replace_in_turns)
     slow = threading.Thread(target=be_slow, daemon=True)
-    quick = threading.Thread(target=made, args=(CLIENT,), daemon=True)
+    quick = threading.Thread(target=look, daemon=True)
     machine.write_text(pki.pem(*ROOTS), "ascii")
     slow.start()
     assert slow_has_read.wait(10)
@@ -141,6 +145,20 @@ def test_who_read_first_has_not_the_last_word(
         thread.join(10)
         assert not thread.is_alive()
     assert TWO == codes(made(CLIENT))
+
+
+@modes.fed_once
+def test_first_connection_of_a_context_looks_at_the_store(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new context looks when it first connects: what changed since it was made counts too."""
+    monkeypatch.setattr(_system, "PERIOD", 3_600_000_000_000)
+    old, waiting = made(CLIENT), made(CLIENT)
+    assert ONE == codes(old)
+    machine.write_text(ROOTS[1].pem, "ascii")
+    assert ONE == codes(old)  # nobody looks again so soon
+    assert TWO == codes(waiting)
+    assert TWO == codes(old)
 
 
 @pytest.mark.usefixtures("due")

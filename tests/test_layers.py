@@ -167,6 +167,7 @@ BELOW = {
         "_trust",
         "_verified",
     },
+    "_default": {"_context", "_policy", "_standard", "_trust", "_verified"},
     "_offline": {
         "_errors",
         "_native",
@@ -174,6 +175,7 @@ BELOW = {
         "_certificate",
         "_connection",
         "_context",
+        "_default",
         "_places",
         "_mode",
         "_policy",

@@ -191,11 +191,13 @@ def test_reader_who_was_interrupted_has_not_the_last_word(
             inside.append(plain(CLIENT))
             machine.write_text(TWO.pem, "ascii")
             inside.append(made(CLIENT))
+            inside[1].get_ca_certs()
         return found
 
     machine.write_text(pki.pem(ONE, TWO), "ascii")
     monkeypatch.setattr(_system, "_read", read_and_be_interrupted)
     outer = made(CLIENT)
+    outer.get_ca_certs()
     assert ["two"] == trusted(prior) == trusted(outer) == trusted(inside[1])
 
 

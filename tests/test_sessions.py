@@ -144,11 +144,11 @@ def test_session_is_not_resumed_after_the_store_changed(
     client = made(CLIENT)
     session = session_of(client, server)
     machine.write_text(pki.pem(ROOT, OTHER), "ascii")
-    made(CLIENT)  # has a look, for all
+    made(CLIENT).get_ca_certs()  # has a look, for all
     pair = Pair(client, server, session=session).shake()
     assert not pair.client.session_reused
     machine.write_text(OTHER.pem, "ascii")
-    made(CLIENT)
+    made(CLIENT).get_ca_certs()
     with pytest.raises(fasttrust.VerificationError):
         Pair(client, server, session=session).shake()
 
@@ -162,10 +162,10 @@ def test_session_of_a_change_taken_back_is_not_resumed(
     client = made(CLIENT)
     pair = Pair(client, server)
     machine.write_text(ROOT.pem, "ascii")
-    made(CLIENT)  # has a look, for all
+    made(CLIENT).get_ca_certs()  # has a look, for all
     session = pair.shake().client.session
     machine.write_text(OTHER.pem, "ascii")
-    made(CLIENT)
+    made(CLIENT).get_ca_certs()
     with pytest.raises(fasttrust.VerificationError):
         Pair(client, server, session=session).shake()
 
@@ -232,13 +232,13 @@ def test_session_is_had_by_nobody_where_settings_change_meanwhile(
     """A connection made while another thread changes the settings leaves nothing to resume."""
     client = made(CLIENT)
     client.check_hostname = False
-    refresh = _system.System.refresh_if_due
+    refresh = _system.System.refresh
 
     def change(system: _system.System) -> None:
         client.verify_mode = ssl.CERT_NONE  # as a thread might, after the settings were read
         refresh(system)
 
-    monkeypatch.setattr(_system.System, "refresh_if_due", change)
+    monkeypatch.setattr(_system.System, "refresh", change)
     session = session_of(client, server)
     monkeypatch.undo()
     for mode in (ssl.CERT_REQUIRED, ssl.CERT_NONE):

@@ -15,7 +15,8 @@ A server that is not trusted is refused inside the handshake: ``wrap_socket`` ra
 from ._backend import backend
 from ._certificate import ENCODING_DER, ENCODING_PEM, Certificate
 from ._connection import get_unverified_chain, get_verified_chain
-from ._context import SSLContext, attach, create_default_context
+from ._context import SSLContext, attach
+from ._default import create_default_context
 from ._errors import VerificationError
 from ._inject import extract_from_ssl, inject_into_ssl
 from ._offline import verify_chain

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import _ssl
-import contextlib
 import datetime
 import os
 import ssl
 import threading
 import weakref
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import _bundles, _compat, _native
 from ._anchors import Index, from_der
@@ -24,9 +22,6 @@ from ._system import Platform, System, system
 from ._trust import TrustStore
 from ._verified import Held, Verified
 
-if TYPE_CHECKING:
-    from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
-
 # One context is not to be attached by two threads at once; a handshake never waits for this.
 # Reentrant, for a signal's handler, a finalizer or a program's property may attach another.
 _attaching = threading.RLock()
@@ -39,9 +34,6 @@ def _after_fork() -> None:
 
 
 _native.after_fork(_after_fork)
-
-# Ours may be put in its place.
-_default_context = ssl.create_default_context
 
 
 class _IsVerified(type):
@@ -111,7 +103,7 @@ class SSLContext(_Ours, metaclass=_IsVerified):
         chosen = policy(network, revocation, timeout, at_time)
         self: SSLContext = super().__new__(cls, protocol, *args, **kwargs)
         wants_system = trust is not None or protocol != ssl.PROTOCOL_TLS_SERVER
-        _install(self, _checked(trust), chosen, must_have_store=wants_system)
+        _install(self, checked(trust), chosen, must_have_store=wants_system)
         return self
 
 
@@ -134,7 +126,8 @@ def _verified_class(base: type) -> type:
     return derived
 
 
-def _checked(trust: TrustStore | None) -> TrustStore | None:
+def checked(trust: TrustStore | None) -> TrustStore | None:
+    """Return what a program gave as ``trust=``, or raise ``TypeError``."""
     if trust is not None and not isinstance(trust, TrustStore):
         raise TypeError(f"trust is not a TrustStore: {type(trust).__name__!r}")
     return trust
@@ -146,7 +139,8 @@ _SERVER = int(ssl.PROTOCOL_TLS_SERVER)
 _protocol: Any = vars(_ssl._SSLContext)["protocol"]
 
 
-def _is_server(context: Any) -> bool:
+def is_server(context: Any) -> bool:
+    """Tell whether the context can make servers' connections alone."""
     # The C class's own number: ssl's property makes an enum of it, which costs more than attaching.
     return bool(_protocol.__get__(context) == _SERVER)
 
@@ -189,18 +183,23 @@ def _install(
         must_have_store: whether it is an error that the system's store cannot be read.
         derived: the class to give to the object.
     """
-    indexes, the_system = (_SYSTEM if trust is None else trust)._resolve()
-    if must_have_store and the_system is not None and the_system.problem is not None:
-        raise the_system.problem
     before = vars(context).get("_fasttrust_held")
+    holds = keep and any(_ssl._SSLContext.cert_store_stats(context).values())
+    # The rule is to look at the store when a connection needs it. Not where it has to be told now
+    # what is the system's, nor where it counts on a server's side, which SNI may reach unseen.
+    lazily = trust is None and before is None and not holds
+    indexes, the_system = ([], system(look=False)) if lazily else (trust or _SYSTEM)._resolve()
+    if must_have_store and the_system is not None and (problem := the_system.problem) is not None:
+        raise problem
     if keep and before is not None:
         indexes += _beyond(before.indexes, the_system)
     if chosen is None:
         chosen = Policy() if before is None else before.policy
-    listed = trust is not None or not _is_server(context)
+    listed = trust is not None or not is_server(context)
     held = Held(indexes, the_system, chosen, listed=listed)
+    held.looked = not lazily
     dropped: Index | None = None
-    if keep and any(_ssl._SSLContext.cert_store_stats(context).values()):
+    if holds:
         held.add(os.urandom(32))  # what stays may hold CRLs, which cannot be listed
         dropped = _bundles.in_store(context)
     if before is not None:
@@ -209,7 +208,9 @@ def _install(
         held.add(os.urandom(32))
     held.for_servers = held.exact = trust is not None
     held.bundle_means_system = True
-    digest, held.digest = held.digest, os.urandom(32)
+    digest = held.digest
+    if derived is not None:  # others may use the context meanwhile
+        held.digest = os.urandom(32)
     context._fasttrust_held = held
     if vars(context).get("_fasttrust_held") is not held:
         raise TypeError(f"objects of {type(context)!r} keep no attribute of ours")
@@ -257,7 +258,7 @@ def take_over(context: Any, trust: TrustStore | None, *, bundles: bool) -> None:
 
     What it holds beyond the bundle stays; the arguments are those of ``install_new``.
     """
-    _adopt(context, _SYSTEM if trust is None else trust, keep=True)
+    adopt(context, _SYSTEM if trust is None else trust, keep=True)
     _rule(context, trust, bundles)
 
 
@@ -268,7 +269,7 @@ def _rule(context: Any, trust: TrustStore | None, bundles: bool) -> None:
     held.bundle_means_system = bundles
 
 
-def _adopt(
+def adopt(
     context: Any,
     trust: TrustStore | None,
     chosen: Policy | None = None,
@@ -328,72 +329,4 @@ def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
         raise TypeError(f"not an ssl.SSLContext: {type(context).__name__!r}")
     if compat_reason():
         _compat.check_attach(context, system(), exact=trust is not None)
-    _adopt(context, _checked(trust), keep=trust is None)
-
-
-@contextlib.contextmanager
-def _aside() -> Iterator[None]:
-    """Keep whichever copy of the package is injected away from what this thread makes meanwhile."""
-    aside = getattr(_Standard.__new__, "_fasttrust_aside", None) or threading.local()
-    aside.on = True
-    try:
-        yield
-    finally:
-        aside.on = False
-
-
-def create_default_context(
-    purpose: Any = ssl.Purpose.SERVER_AUTH,
-    *,
-    cafile: str | os.PathLike[str] | None = None,
-    capath: str | os.PathLike[str] | None = None,
-    cadata: str | Buffer | None = None,
-    trust: TrustStore | None = None,
-    network: bool = True,
-    revocation: Revocation = "platform",
-    timeout: float = 3.0,
-    at_time: datetime.datetime | None = None,
-) -> SSLContext:
-    """Return a context with the defaults of the running Python's ``ssl.create_default_context()``.
-
-    With none of the keywords it trusts the system; with any of them exactly what they name. An
-    empty ``cafile``, ``capath`` or ``cadata`` names nothing and raises, where ``ssl`` would take
-    the system: a setting that got lost must not widen trust.
-
-    Args:
-        purpose: ``ssl.Purpose.SERVER_AUTH`` for clients, ``CLIENT_AUTH`` for servers.
-        cafile: a file of certificates in PEM.
-        capath: a directory of certificates named by the hash of their subject.
-        cadata: certificates as PEM (``str``) or DER (``bytes``).
-        trust: what to trust, to which the three above are added.
-        network: as for ``SSLContext``, with the next three.
-        revocation: as there.
-        timeout: as there.
-        at_time: as there.
-
-    Raises:
-        OSError: a file cannot be read, the system's store included.
-        ssl.SSLError: a file or the data hold no certificate, or a broken one.
-        TypeError: the purpose is not one of ``ssl.Purpose``.
-        ValueError: this platform cannot honour a policy.
-        RuntimeError: Python's own OpenSSL cannot be reached (``backend()`` says why).
-    """
-    chosen = policy(network, revocation, timeout, at_time)
-    # ssl knows its defaults, we do not repeat them. Naming any directory keeps it from parsing the
-    # system's bundle; nothing of it reaches the fresh store that attaching installs.
-    with _aside():
-        context = _default_context(purpose, capath=os.devnull)
-    if not type.__subclasscheck__(_Standard, type(context)):
-        raise RuntimeError(f"ssl.SSLContext was replaced by {type(context).__module__}")
-    named = cafile is not None or capath is not None or cadata is not None
-    if named and trust is None:
-        trust = TrustStore.none()
-    wants_system = trust is not None or not _is_server(context)
-    _adopt(context, _checked(trust), chosen, must_have_store=wants_system)
-    if named:
-        held: Held = vars(context)["_fasttrust_held"]
-        # Exactly the file, be it a public bundle; which, pushed later, would widen that.
-        held.exact = held.bundle_means_system = False
-        context.load_verify_locations(cafile, capath, cadata)
-        held.exact = True
-    return context  # type: ignore[return-value]
+    adopt(context, checked(trust), keep=trust is None)

@@ -10,7 +10,8 @@ from . import _demo_cost as cost
 from . import _demo_pki as pki
 from ._backend import backend
 from ._certificate import Certificate
-from ._context import SSLContext, create_default_context
+from ._context import SSLContext
+from ._default import create_default_context
 from ._demo_peer import MESSAGE, Outcome, connect
 from ._errors import VerificationError
 from ._paper import BOLD, GREEN, RED, Paper, Styled

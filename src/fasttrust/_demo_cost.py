@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from ._context import create_default_context
+from ._default import create_default_context
 
 _FEWEST, _MOST = 5, 1000
 

@@ -65,7 +65,7 @@ def fill(context: Any, state: State, held: Any, server_side: bool) -> None:
     system = held.system
     if system is None or system.asks_platform:
         return
-    system.refresh_if_due()
+    held.freshen()
     if server_side and not held.for_servers:
         return
     state.one_sided = not held.for_servers  # first: whoever asks meanwhile must know

@@ -94,7 +94,7 @@ def inject_into_ssl(*, trust: TrustStore | None = None, bundles: bool = True) ->
     Raises:
         RuntimeError: another copy of the package is injected.
     """
-    settings = _Settings(_context._checked(trust), bundles)
+    settings = _Settings(_context.checked(trust), bundles)
     compat_reason()  # decides the mode, which is the process's for good
     with _changing:
         before = _settings

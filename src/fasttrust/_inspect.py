@@ -21,7 +21,8 @@ from typing import Any
 
 from ._certificate import Certificate
 from ._connection import get_unverified_chain, get_verified_chain
-from ._context import attach, create_default_context
+from ._context import attach
+from ._default import create_default_context
 from ._errors import VerificationError
 from ._starttls import Deadline, InjectionError, StartTLSError, start_tls
 from ._target import Target

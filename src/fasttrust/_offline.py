@@ -13,7 +13,8 @@ from typing import Any
 from . import _native, _native_offline
 from ._certificate import Certificate, certificates, parsed, remember_parsed
 from ._connection import explain, tell_accepted
-from ._context import SSLContext, create_default_context
+from ._context import SSLContext
+from ._default import create_default_context
 from ._errors import ssl_refusal
 from ._mode import compat_reason
 from ._places import environment
@@ -110,8 +111,7 @@ def verify_under(
         VerificationError: the peer would have been refused, or would not have been verified.
     """
     held = context._fasttrust_held
-    if held.system is not None:
-        held.system.refresh_if_due()
+    held.freshen()
     # ssl prepares the connection: the name or address, the context's settings. Past our own
     # methods, which would bind sessions that there will be none of.
     host = context._encode_hostname(server_hostname)

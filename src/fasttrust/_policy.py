@@ -34,6 +34,9 @@ class Policy(NamedTuple):
     at_time: int | None = None
 
 
+_DEFAULT = Policy()
+
+
 def policy(
     network: bool,
     revocation: Revocation,
@@ -46,6 +49,8 @@ def policy(
         TypeError: one is of the wrong type.
         ValueError: one means nothing, or nothing that this platform can do.
     """
+    if network is True and (revocation, timeout, at_time) == ("platform", _DEFAULT_TIMEOUT, None):
+        return _DEFAULT  # what nearly every context has, without a look at each
     if not isinstance(network, bool):
         raise TypeError(f"network is not a bool: {type(network).__name__!r}")
     if revocation not in _native.REVOCATION:

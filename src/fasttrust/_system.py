@@ -155,8 +155,10 @@ class Platform:
 
     listed = certificates
 
-    def refresh_if_due(self) -> None:
+    def refresh(self) -> None:
         """Do nothing: the platform is always up to date."""
+
+    refresh_if_due = refresh
 
 
 class System:
@@ -282,8 +284,13 @@ _MOST_SYSTEMS = 16
 _PLATFORM = Platform()
 
 
-def system() -> System | Platform:
-    """Return the system's store as the environment names it now, freshly looked at."""
+def system(*, look: bool = True) -> System | Platform:
+    """Return the system's store as the environment names it now.
+
+    Args:
+        look: whether to see to it that a change of the store counts from now on; otherwise that is
+            ``refresh()``'s business, before anything is decided by it.
+    """
     chosen = environment()
     if _native.PLATFORM_DECIDES and not any(chosen):
         return _PLATFORM
@@ -292,5 +299,6 @@ def system() -> System | Platform:
         if len(_systems) >= _MOST_SYSTEMS:
             _systems.clear()
         return _systems.setdefault(chosen, System(chosen))
-    found.refresh()
+    if look or found.problem is not None:
+        found.refresh()
     return found

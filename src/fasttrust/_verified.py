@@ -43,6 +43,7 @@ class Held:
         "for_servers",
         "indexes",
         "listed",
+        "looked",
         "policy",
         "system",
         "told",
@@ -60,6 +61,8 @@ class Held:
         self.system = system
         self.policy = policy
         self.exact = self.bundle_means_system = self.fixed = False
+        #: Whether anybody has looked at the system's store since the context was made.
+        self.looked = True
         #: Whether it was logged that a bundle is ignored.
         self.told = False
         #: Whether the system's roots are among get_ca_certs(): not where only servers are made.
@@ -71,8 +74,19 @@ class Held:
     def add(self, digest: bytes) -> None:
         self.digest = hashlib.sha256(self.digest + digest).digest()
 
+    def freshen(self) -> None:
+        """Look at the system's store: for a new context always, later if nobody has for a while."""
+        if self.system is None:
+            return
+        if self.looked:
+            self.system.refresh_if_due()
+        else:
+            self.system.refresh()
+            self.looked = True  # not before: another thread's connection has to wait for it too
+
     def certificates(self) -> list[bytes]:
         """Return the anchors that ``ssl`` would list, the system's included, each once."""
+        self.freshen()
         ders = [der for index in self.indexes for der in index.certificates()]
         ders += self.system.listed() if self.system and self.listed else []
         return list(dict.fromkeys(ders))
@@ -184,10 +198,8 @@ class Verified:
     def _fasttrust_session_context(self, settings: str, host: str | None) -> bytes:
         """Return the hash of what a connection made now is verified under, the system freshened."""
         held = _held(self)
-        system = b""
-        if held.system is not None:
-            held.system.refresh_if_due()
-            system = held.system.digest
+        held.freshen()
+        system = b"" if held.system is None else held.system.digest
         policy = f"{settings} {tuple(held.policy)} {host}".encode()
         return hashlib.sha256(held.digest + b"|" + system + b"|" + policy).digest()
 

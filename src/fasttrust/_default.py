@@ -1,0 +1,91 @@
+"""The context that most programs want: ``ssl``'s own defaults, verified by us."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ._context import SSLContext, adopt, checked, is_server
+from ._policy import Revocation, policy
+from ._standard import Standard as _Standard
+from ._trust import TrustStore
+from ._verified import Held
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
+
+# Ours may be put in its place.
+_default_context = ssl.create_default_context
+
+
+@contextlib.contextmanager
+def _aside() -> Iterator[None]:
+    """Keep whichever copy of the package is injected away from what this thread makes meanwhile."""
+    aside = getattr(_Standard.__new__, "_fasttrust_aside", None) or threading.local()
+    aside.on = True
+    try:
+        yield
+    finally:
+        aside.on = False
+
+
+def create_default_context(
+    purpose: Any = ssl.Purpose.SERVER_AUTH,
+    *,
+    cafile: str | os.PathLike[str] | None = None,
+    capath: str | os.PathLike[str] | None = None,
+    cadata: str | Buffer | None = None,
+    trust: TrustStore | None = None,
+    network: bool = True,
+    revocation: Revocation = "platform",
+    timeout: float = 3.0,
+    at_time: datetime.datetime | None = None,
+) -> SSLContext:
+    """Return a context with the defaults of the running Python's ``ssl.create_default_context()``.
+
+    With none of the keywords it trusts the system; with any of them exactly what they name. An
+    empty ``cafile``, ``capath`` or ``cadata`` names nothing and raises, where ``ssl`` would take
+    the system: a setting that got lost must not widen trust.
+
+    Args:
+        purpose: ``ssl.Purpose.SERVER_AUTH`` for clients, ``CLIENT_AUTH`` for servers.
+        cafile: a file of certificates in PEM.
+        capath: a directory of certificates named by the hash of their subject.
+        cadata: certificates as PEM (``str``) or DER (``bytes``).
+        trust: what to trust, to which the three above are added.
+        network: as for ``SSLContext``, with the next three.
+        revocation: as there.
+        timeout: as there.
+        at_time: as there.
+
+    Raises:
+        OSError: a file cannot be read, the system's store included.
+        ssl.SSLError: a file or the data hold no certificate, or a broken one.
+        TypeError: the purpose is not one of ``ssl.Purpose``.
+        ValueError: this platform cannot honour a policy.
+        RuntimeError: Python's own OpenSSL cannot be reached (``backend()`` says why).
+    """
+    chosen = policy(network, revocation, timeout, at_time)
+    # ssl knows its defaults, we do not repeat them. Naming any directory keeps it from parsing the
+    # system's bundle; nothing of it reaches the fresh store that attaching installs.
+    with _aside():
+        context = _default_context(purpose, capath=os.devnull)
+    if not type.__subclasscheck__(_Standard, type(context)):
+        raise RuntimeError(f"ssl.SSLContext was replaced by {type(context).__module__}")
+    named = cafile is not None or capath is not None or cadata is not None
+    if named and trust is None:
+        trust = TrustStore.none()
+    wants_system = trust is not None or not is_server(context)
+    adopt(context, checked(trust), chosen, must_have_store=wants_system)
+    if named:
+        held: Held = vars(context)["_fasttrust_held"]
+        # Exactly the file, be it a public bundle; which, pushed later, would widen that.
+        held.exact = held.bundle_means_system = False
+        context.load_verify_locations(cafile, capath, cadata)
+        held.exact = True
+    return context  # type: ignore[return-value]
