@@ -1,7 +1,8 @@
 /*
  * Compat mode: the platform decides alone, about certificates that somebody else took from a
  * handshake. No OpenSSL is at hand, so there is no step 4: what is left of it is that the verified
- * chain begins with the peer's own leaf, and that the platform itself checks the name.
+ * chain begins with the peer's own leaf, and that the platform itself checks the name. The caller
+ * reads names and strength once more from the chain.
  */
 
 #include "core.h"

@@ -82,7 +82,7 @@ typedef struct ft_question {
     size_t num_certs;     //
     const char *host;     // A-label or text of an address; NULL where no name is to be checked
     bool host_is_address; //
-    bool names_are_yours; // nobody checks the name after you: compat mode has no step 4
+    bool names_are_yours; // OpenSSL checks no name after you: compat mode has no step 4
     bool is_server;       // the peer is a server (we are its client)
     bool check_leaf;      // VERIFY_CRL_CHECK_LEAF: the program wants the leaf's revocation known
     bool check_chain;     // VERIFY_CRL_CHECK_CHAIN: that of every certificate

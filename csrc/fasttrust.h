@@ -304,9 +304,9 @@ typedef struct ft_peer {
 } ft_peer;
 
 /*
- * ft_platform_verify asks the platform about a server, names included, without any OpenSSL. Only
- * where it returns true, with code 0, there is a verified chain, leaf first; *owned*,
- * ft_platform_chain_free. Works without ft_open.
+ * ft_platform_verify asks the platform about a server, names included, without any OpenSSL; that
+ * an address is the leaf's is for the caller to see. Only where it returns true, with code 0,
+ * there is a verified chain, leaf first; *owned*, ft_platform_chain_free. Works without ft_open.
  */
 FT_MUST_USE bool ft_platform_verify(const ft_peer *peer, ft_verdict *out_verdict,
                                     ft_der **out_chain, size_t *out_num_chain);

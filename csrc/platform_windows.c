@@ -231,13 +231,17 @@ static bool widen_name(const char *host, WCHAR *out_name)
     return size > 0 && out_name[0] != L'\0';
 }
 
-/* Asks the policy for TLS; `unknown` says that unknown revocation is forgiven, and is there. */
+/*
+ * Asks the policy for TLS; `unknown` says that unknown revocation is forgiven, and is there. An
+ * address is the caller's to look for: Wine finds none.
+ */
 static bool ask_policy(const ft_question *question, PCCERT_CHAIN_CONTEXT chain, bool unknown,
                        CERT_CHAIN_POLICY_STATUS *out_status)
 {
     SSL_EXTRA_CERT_CHAIN_POLICY_PARA tls = {0};
     CERT_CHAIN_POLICY_PARA policy = {.cbSize = sizeof policy};
-    bool by_name = question->names_are_yours && question->host != NULL;
+    bool by_name =
+        question->names_are_yours && question->host != NULL && !question->host_is_address;
     WCHAR name[MAX_NAME_LEN] = {0};
 
     if (by_name && !widen_name(question->host, name)) {

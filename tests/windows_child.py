@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import logging
 import ssl
 import sys
 from pathlib import Path
@@ -59,5 +60,6 @@ def answer(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    logging.getLogger("fasttrust").setLevel(logging.ERROR)
     for each in sys.argv[1:]:
         print(json.dumps(answer(Path(each))), flush=True)

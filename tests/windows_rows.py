@@ -29,6 +29,14 @@ CRL_CHAIN = ssl.VerifyFlags.VERIFY_CRL_CHECK_CHAIN
 HARD = {"revocation": "hard"}
 SOFT = {"revocation": "soft"}
 
+WRONG_NAME = 0x800B010F
+UNKNOWN_OF_WINE = 0x800B010E
+
+# In compat mode Windows is told the name, and has a number for it.
+BY_WINDOWS = (62, WRONG_NAME)
+# There the program's own lists do not count, and what Windows does not know is refused.
+NO_LIST_COUNTS = (3, NO_CHECK, UNKNOWN_OF_WINE)
+
 OTHER_NUMBER = "Wine has a number of its own for it"
 STATUS_ALONE = "Wine's policy for TLS accepts it; the chain's status does not"
 
@@ -42,6 +50,7 @@ class Row:
         depth: of the certificate at fault; None where Windows does not say.
         native: HRESULTs that Windows may answer with; None where the system accepts.
         wine: code and native number under Wine, where they differ.
+        alone: the same in compat mode, where OpenSSL has no say; why stands beside each.
         fetched: pages that must have been asked for once, by name.
     """
 
@@ -52,6 +61,7 @@ class Row:
     native: tuple[int, ...] = ()
     wine: tuple[int, int] | None = None
     deviation: str = ""
+    alone: tuple[int, ...] = ()
     host: str | None = HOST
     flags: ssl.VerifyFlags = NO_FLAGS
     policy: dict[str, Any] = field(default_factory=dict)
@@ -117,15 +127,21 @@ NAMES = (
     Row("ipv4", Chain((leaf("windows ipv4", ROOT, names=("127.0.0.1",)),)), host="127.0.0.1"),
     Row("ipv6", Chain((leaf("windows ipv6", ROOT, names=("::1",)),)), host="::1"),
     Row("no-name-asked", Chain((OF_ROOT,)), host=None),
-    Row("wrong-name", Chain((OF_ROOT,)), 62, host="other.test"),
+    Row("wrong-name", Chain((OF_ROOT,)), 62, host="other.test", alone=BY_WINDOWS),
     Row("wrong-address", Chain((OF_ROOT,)), 64, host="127.0.0.1"),
     Row(
         "wildcard-two-labels",
         Chain((leaf("windows wild", ROOT, names=("*.server.test",)),)),
         62,
         host="a.b.server.test",
+        alone=BY_WINDOWS,
     ),
-    Row("wildcard-bare", Chain((leaf("windows wild", ROOT, names=("*.server.test",)),)), 62),
+    Row(
+        "wildcard-bare",
+        Chain((leaf("windows wild", ROOT, names=("*.server.test",)),)),
+        62,
+        alone=BY_WINDOWS,
+    ),
     Row(
         "common-name-alone", Chain((leaf("windows cn", ROOT, names=(), subject=HOST),))
     ),  # as ssl has it: hostname_checks_common_name
@@ -311,10 +327,15 @@ REVOCATION = (
         deviation=OTHER_NUMBER,
     ),
     # VERIFY_CRL_CHECK_* where the system does not know: the program's lists decide.
-    Row("nobody-knows", Chain((OF_ROOT,)), 3, flags=CRL_LEAF),
-    Row("own-list", Chain((OF_ROOT,)), flags=CRL_LEAF, crls=(crl(ROOT),)),
+    Row("nobody-knows", Chain((OF_ROOT,)), 3, flags=CRL_LEAF, alone=NO_LIST_COUNTS),
+    Row("own-list", Chain((OF_ROOT,)), flags=CRL_LEAF, crls=(crl(ROOT),), alone=NO_LIST_COUNTS),
     Row(
-        "revoked-by-own-list", Chain((OF_ROOT,)), 23, flags=CRL_LEAF, crls=(crl(ROOT, (OF_ROOT,)),)
+        "revoked-by-own-list",
+        Chain((OF_ROOT,)),
+        23,
+        flags=CRL_LEAF,
+        crls=(crl(ROOT, (OF_ROOT,)),),
+        alone=NO_LIST_COUNTS,
     ),
     Row(
         "intermediate-revoked-by-own-list",
@@ -323,6 +344,7 @@ REVOCATION = (
         1,
         flags=CRL_LEAF | CRL_CHAIN,
         crls=(crl(A), crl(ROOT, (A,))),
+        alone=NO_LIST_COUNTS,
     ),
 )
 ROWS = (*GOOD, *NAMES, *BAD, *REVOCATION)

@@ -7,9 +7,9 @@ and by name. So who makes one past our methods (the program gave the context ano
 called C's own method) gets one of ``ssl``'s, which refuses whom only the system knows. What the
 program set is kept beside the context and read back.
 
-What native mode's step 4 does and nobody can do here: OpenSSL's second look at the signatures below
-the anchor, CPython's list of certificates never to trust, its security level and the program's own
-CRLs. The name is looked at once more. Of step 2: what the program loads beside the system's trust.
+Of native mode's step 4 names and strength (``_agree``) are left. Nobody can do the rest here:
+OpenSSL's second look at the signatures below the anchor, CPython's list of certificates never to
+trust and the program's own CRLs. Of step 2: what the program loads beside the system's trust.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import _native, _native_platform
+from ._agree import is_address, is_for, too_weak
 from ._certificate import Certificate
 from ._fed import Settings, state_of
 from ._guard import Record, sent_by
@@ -31,6 +32,7 @@ _Base: Any = _ssl._SSLContext
 _verify_mode, _check_hostname, _options, _verify_flags = (
     vars(_Base)[name] for name in ("verify_mode", "check_hostname", "options", "verify_flags")
 )
+_DEFAULT_LEVEL = 2  # CPython's, for PyPy, which does not tell
 _NO_RENEGOTIATION = int(ssl.OP_NO_RENEGOTIATION)
 _UNSPECIFIED = 1  # X509_V_ERR_*
 _NOT_YET_VALID = 9
@@ -50,6 +52,9 @@ _WORDS = {
     26: "unsuitable certificate purpose",
     28: "certificate rejected",
     50: "application verification failure",
+    66: "EE certificate key too weak",
+    67: "CA certificate key too weak",
+    68: "CA signature digest algorithm too weak",
 }
 
 
@@ -157,7 +162,7 @@ class OfPlatform:
     """The judge of one client connection.
 
     Args:
-        context: its context, for the flags.
+        context: its context, for the flags and the like.
         host: the name that was asked for, if any.
         settings: what the program set.
         policy: of the context.
@@ -174,6 +179,8 @@ class OfPlatform:
             flags & int(ssl.VERIFY_CRL_CHECK_CHAIN) == int(ssl.VERIFY_CRL_CHECK_CHAIN),
         )
         self._policy = policy
+        self._level = int(getattr(context, "security_level", _DEFAULT_LEVEL))
+        self._common_name = bool(context.hostname_checks_common_name)
         self._judged: list[bytes] = []
 
     def moved(self, context: Any) -> None:
@@ -192,7 +199,7 @@ class OfPlatform:
             return
         if not sent:
             self._refuse(_native.Verdict(_native.STEP_NONE, _UNSPECIFIED, None, None, None), record)
-        address = _is_address(self._host)
+        address = is_address(self._host)
         verdict, verified = _native_platform.platform_verify(
             sent,
             self._host,
@@ -201,8 +208,8 @@ class OfPlatform:
             at_time=self._policy.at_time,
             policy=(self._policy.revocation, self._policy.network, self._policy.timeout),
         )
-        if verdict.code == 0 and self._host is not None and not _is_for(sent[0], self._host):
-            verdict = verdict._replace(step=_native.STEP_AGREE, code=_HOSTNAME_MISMATCH, depth=0)
+        if verdict.code == 0:
+            verdict = self._agree(verdict, verified)
         if verdict.code != 0:
             if address and verdict.code == _HOSTNAME_MISMATCH:
                 verdict = verdict._replace(code=_IP_ADDRESS_MISMATCH)
@@ -210,6 +217,14 @@ class OfPlatform:
         record.verdict = verdict
         record.keep(True, verified)
         self._judged = sent
+
+    def _agree(self, verdict: _native.Verdict, verified: list[bytes]) -> _native.Verdict:
+        if self._host is not None and not is_for(verified[0], self._host, self._common_name):
+            return verdict._replace(step=_native.STEP_AGREE, code=_HOSTNAME_MISMATCH, depth=0)
+        weak = too_weak(verified, self._level)
+        if weak is None:
+            return verdict
+        return verdict._replace(step=_native.STEP_AGREE, code=weak[0], depth=weak[1])
 
     def _refuse(self, verdict: _native.Verdict, record: Record) -> None:
         record.verdict = verdict
@@ -227,37 +242,6 @@ class OfPlatform:
         if binary_form:
             return der
         return {} if self._unasked else Certificate(der).get_info()
-
-
-def _is_for(der: bytes, host: str) -> bool:
-    """Tell whether a leaf names the host, by OpenSSL's rules: what the platform accepted, less.
-
-    A name of the certificate counts whole, or with a first label that is a star alone, above two
-    labels at least (RFC 6125 section 6.4.3). The subject's common name does not.
-    """
-    import ipaddress  # here, for it takes long
-
-    try:
-        names: Any = Certificate(der).get_info().get("subjectAltName", ())
-    except ValueError:
-        return False
-    if _is_address(host):
-        wanted = ipaddress.ip_address(host)
-        found = [value.strip() for kind, value in names if kind == "IP Address"]
-        return any(_is_address(one) and ipaddress.ip_address(one) == wanted for one in found)
-    first, _, rest = host.lower().partition(".")
-    accepted = {host.lower()} | ({f"*.{rest}"} if first and "." in rest else set())
-    return any(kind == "DNS" and value.lower() in accepted for kind, value in names)
-
-
-def _is_address(host: str | None) -> bool:
-    import ipaddress  # here, for it takes long
-
-    try:
-        ipaddress.ip_address(host or "")
-    except ValueError:
-        return False
-    return True
 
 
 def _times_apart(

@@ -120,6 +120,37 @@ def test_address_that_the_leaf_has_as_a_dns_name_is_none() -> None:
     )
 
 
+@TOLD
+@pytest.mark.parametrize(("level", "expected"), [(2, 66), (0, 0)])
+def test_strength_is_the_security_levels(level: int, expected: int) -> None:
+    """A key that the platform accepts, and the context's security level does not."""
+    weak = Chain((leaf("weak", ROOT, algorithm="rsa1024"),))
+    says(0, (*weak.certificates, ROOT))
+    context = client()
+    context.set_ciphers(f"DEFAULT:@SECLEVEL={level}")
+    server = peer.server_context(weak)
+    server.set_ciphers("DEFAULT:@SECLEVEL=0")
+    outcome = peer.connect(context, server)
+    assert expected == code(outcome.client_error)
+    assert (b"" if expected else peer.SECRET) == outcome.server_received
+    if expected:
+        assert isinstance(outcome.client_error, fasttrust.VerificationError)
+        assert 0 == outcome.client_error.depth
+        assert outcome.client_error.hint
+
+
+@TOLD
+@pytest.mark.parametrize("counts", [True, False])
+def test_common_name_counts_as_the_program_says(counts: bool) -> None:
+    """As ``ssl`` has it: where there are no DNS names."""
+    named = Chain((leaf("cn", ROOT, names=(), subject=HOST),))
+    says(0, (*named.certificates, ROOT))
+    context = client()
+    context.hostname_checks_common_name = counts
+    outcome = peer.connect(context, peer.server_context(named))
+    assert (0 if counts else 62) == code(outcome.client_error)
+
+
 def _serve(context: ssl.SSLContext, raw: socket.socket) -> None:
     with contextlib.suppress(OSError):
         context.wrap_socket(raw, server_side=True).close()
