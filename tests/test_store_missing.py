@@ -78,6 +78,7 @@ def test_refusal_for_another_reason_has_its_own_hint(machine: Path) -> None:
     assert "SSL_CERT_FILE" not in refused.value.hint
 
 
+@modes.reachable
 def test_probe_leaves_no_errno() -> None:
     """What the kernel answered to the probe does not pass for the error of a connection."""
     assert not _native.probe(5, 5)
@@ -91,6 +92,7 @@ def test_probe_leaves_no_errno() -> None:
         pair.client.do_handshake()
 
 
+@modes.reachable
 @pytest.mark.parametrize("lock", ["_context._attaching", "_native._open_lock"])
 def test_fork_while_another_thread_holds_a_lock(lock: str) -> None:
     """A child forked while a thread attaches, or opens the library, does both itself."""
