@@ -41,13 +41,18 @@ const char *ft_system_name(void)
 
 /* ---- words ------------------------------------------------------------------------------- */
 
-/* The system's own sentence, in the user's language, on one line; where it has none, `name`. */
+/* The system's own sentence, in the user's language, on one line; where it has none, `name`. Number
+ * 0 has none: the system's would say that all is well. */
 static void put_words(ft_answer *answer, DWORD number, const char *name)
 {
     WCHAR wide[FT_MESSAGE_LEN] = {0};
     char utf8[3 * FT_MESSAGE_LEN + 1] = {0}; // three bytes at most for each of UTF-16's units
-    DWORD len = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL,
-                               number, 0, wide, FT_MESSAGE_LEN - 1, NULL);
+    DWORD len = 0;
+
+    if (number != 0) {
+        len = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL,
+                             number, 0, wide, FT_MESSAGE_LEN - 1, NULL);
+    }
 
     while (len > 0 && wide[len - 1] <= L' ') {
         len--;
