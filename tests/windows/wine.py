@@ -1,6 +1,6 @@
 """A plugin of pytest for Windows: what cannot run there is skipped with its reason, and counted.
 
-Under Wine it also chooses the loop of asyncio that works.
+Under Wine it also chooses the loop of asyncio that works, and signatures that Wine can read.
 """
 
 from __future__ import annotations
@@ -9,8 +9,13 @@ import asyncio
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.x509 import CertificateBuilder, CertificateRevocationListBuilder
 
 from windows_store import is_wine
 
@@ -26,9 +31,31 @@ CANNOT_RUN = {
     " the DLL's imports",
 }
 
+
+def readable(sign: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a maker of signed things that signs again until Wine can read the signature.
+
+    An ECDSA signature with an r or s that begins with a zero byte, one in 128, is a false one to
+    Wine 8: CNG_PrepareSignatureECC of its crypt32 puts the two side by side without filling up.
+    """
+
+    def sign_readably(builder: Any, key: Any, *arguments: Any, **keywords: Any) -> Any:
+        while True:
+            made = sign(builder, key, *arguments, **keywords)
+            if not isinstance(key, EllipticCurvePrivateKey):
+                return made
+            size = (key.key_size + 7) // 8
+            if all(n >> 8 * (size - 1) for n in decode_dss_signature(made.signature)):
+                return made
+
+    return sign_readably
+
+
 if sys.platform == "win32" and is_wine():
     # Wine's Proactor does not tell a server that its peer left in the handshake: plain ssl hangs.
     asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
+    for each in (CertificateBuilder, CertificateRevocationListBuilder):
+        each.sign = readable(each.sign)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +64,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for names, reason in CANNOT_RUN.items():
             if re.search(names, item.nodeid):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Print what failed at once: a test that hangs later takes pytest's own list with it."""
+    if report.failed:
+        print(f"\n{report.nodeid}, {report.when}:\n{report.longreprtext}", flush=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
