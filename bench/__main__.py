@@ -1,123 +1,141 @@
-"""``python -m bench [NAME ...] [--fast]``: measure, print one table, write JSON."""
+"""``python -m bench [--fast] [--only NAME ...] [--output DIR] [--compare OLD.json]``."""
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
 import tempfile
+import time
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from . import harness, world
-from .harness import Bench, Row
+from . import ctool, environment, harness, report, stats, world
+from .harness import Bench
+from .stats import Row
 
-FIGURES = ("attach", "handshake", "threads", "chain", "verify", "start", "anchors", "inject")
-HEADINGS = ("figure", "peer", "median", "spread", "ratio", "quartiles", "target", "")
+MEASUREMENTS = (
+    "context",
+    "handshake",
+    "process",
+    "threads",
+    "loop",
+    "chain",
+    "verify",
+    "start",
+    "attach",
+    "anchors",
+    "clients",
+    "inject",
+    "compat",
+)
 
 
-def main() -> int:
-    modules = {name: import_module(f"bench.{name}") for name in FIGURES}
-    listing = "\n".join(f"  {name:10} {module.TITLE}" for name, module in modules.items())
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    listing = "\n".join(
+        f"  {name:10} {import_module(f'bench.{name}').TITLE}" for name in MEASUREMENTS
+    )
+    made = argparse.ArgumentParser(
         prog="python -m bench",
+        description="Measure fasttrust beside its peers: every figure a ratio of one run.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"figures:\n{listing}",
+        epilog=f"measurements:\n{listing}",
     )
-    parser.add_argument("figures", nargs="*", metavar="NAME", help="all of them by default")
-    parser.add_argument("--fast", action="store_true", help="fewer repetitions: a rough answer")
-    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
-    parser.add_argument(
-        "--output", type=Path, default=harness.ROOT / "build" / "bench", help="folder for the JSON"
+    made.add_argument("--fast", action="store_true", help="fewer cases and rounds: a rough answer")
+    made.add_argument(
+        "--only", nargs="+", metavar="NAME", default=[], help="these measurements alone"
     )
-    options = parser.parse_args()
-    if unknown := set(options.figures) - set(FIGURES):
-        parser.error(f"no such figure: {', '.join(sorted(unknown))}")
+    made.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        default=harness.ROOT / "build" / "bench",
+        help="folder for results.json, table.md, pyperf.json and the pictures (build/bench)",
+    )
+    made.add_argument(
+        "--compare", type=Path, metavar="OLD.json", help="say what changed beyond the spread"
+    )
+    return made
 
-    facts = harness.machine()
-    print(*(f"{name}: {text}" for name, text in facts.items()), sep="\n")
-    rows: list[Row] = []
+
+def main(arguments: list[str] | None = None) -> int:
+    made = parser()
+    options = made.parse_args(arguments)
+    if unknown := sorted(set(options.only) - set(MEASUREMENTS)):
+        made.error(f"no measurement is called {', '.join(unknown)}; see --help")
+    if not harness.installed("pyperf"):
+        made.error("pyperf is not installed: pip install 'fasttrust[bench]'")
+    try:
+        old = report.read(options.compare) if options.compare else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        made.error(f"--compare {options.compare}: {error}")
+
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), options.fast)
-        world.make(bench.folder)
-        for name in options.figures or FIGURES:
-            print(f"measuring {name} …", file=sys.stderr)
-            rows += modules[name].run(bench)
-    print(markdown(rows) if options.markdown else table(rows))
-    write(options.output, facts, rows, bench)
-    return 0
+        facts, groups = measure(bench, options.only or MEASUREMENTS)
+        rows = [row for group in groups.values() for row in group]
+        written = report.write(options.output, facts, groups, bench)
+    print(report.table(rows), "", *report.missed(rows), report.summary(rows), sep="\n")
+    print(*(f"{name}: {text}" for name, text in facts.items()), sep="\n")
+    print(f"written: {', '.join(path.name for path in written)} in {options.output}")
+    if old:
+        print_changes(*old, rows, facts, is_part=bool(options.only))
+    shout(facts["verdict"])
+    return 1 if any(row.verdict.startswith("FAILED") for row in rows) else 0
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    low_high = row.ratio_quartiles
-    return (
-        row.figure,
-        row.peer,
-        "" if row.median is None else f"{number(row.median)} {row.unit}",
-        "" if row.spread is None else f"{row.spread:.1%}",
-        "" if row.ratio is None else f"{row.ratio:.3f}",
-        "" if low_high is None else f"{low_high[0]:.3f}–{low_high[1]:.3f}",
-        row.target,
-        row.verdict,
-    )
+def measure(
+    bench: Bench, names: tuple[str, ...] | list[str]
+) -> tuple[dict[str, str], dict[str, list[Row]]]:
+    """Run the measurements; return the environment, and the rows of each."""
+    load = environment.Load()
+    print("certificates, bundles, the floor …", file=sys.stderr)
+    tools = ctool.prepare(bench.folder)
+    world.make(bench.folder)
+    facts = environment.machine(bench.folder / "bundle.pem", tools)
+    for name, why in tools.items():
+        if why:
+            shout(f"{name} is not there: {why}")
+    if os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
+        shout(f"the load average is {os.getloadavg()[0]:.1f}: expect noise")
+    groups: dict[str, list[Row]] = {}
+    for number, name in enumerate(names, 1):
+        print(f"[{number:2}/{len(names)}] {name}", file=sys.stderr, flush=True)
+        try:
+            groups[name] = import_module(f"bench.{name}").run(bench)
+        except RuntimeError as error:  # a worker failed, or gave a wrong verdict
+            print(error, file=sys.stderr)
+            groups[name] = [stats.absent(name, name, f"FAILED: {str(error).splitlines()[-1]}")]
+    facts |= {**load.facts(), "took": f"{time.monotonic() - bench.began:.0f} s"}
+    return facts, groups
 
 
-def number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def print_changes(
+    old: list[Row],
+    written: dict[str, object],
+    rows: list[Row],
+    facts: dict[str, str],
+    *,
+    is_part: bool,
+) -> None:
+    """Say what changed beyond the spread, first of all in the environment.
+
+    Of a part of the measurements it is not said that the others are gone.
+    """
+    before = written.get("environment")
+    before = before if isinstance(before, dict) else {}
+    ignored = {"load average before", "load average after", "taken by others", "took", "verdict"}
+    print("\nbeside the older run:")
+    for name in [name for name in facts if name not in ignored]:
+        if before.get(name) != facts[name]:
+            print(f"  {name}: was {before.get(name, 'not told')}, is {facts[name]}")
+    found = [line for line in stats.changes(old, rows) if not (is_part and line[:5] == "gone:")]
+    print(*(f"  {line}" for line in found or ["nothing changed beyond the spread"]), sep="\n")
 
 
-def table(rows: list[Row]) -> str:
-    lines = [HEADINGS, *map(cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    texts: list[str] = []
-    shown = None
-    for line in lines:
-        figure, rest = line[0], line[1:]
-        if figure != shown:
-            texts.append("")
-        texts.append(
-            "  ".join(
-                text.ljust(width)
-                for text, width in zip(
-                    ("" if figure == shown else figure, *rest), widths, strict=True
-                )
-            ).rstrip()
-        )
-        shown = figure
-    return "\n".join(texts)
-
-
-def markdown(rows: list[Row]) -> str:
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *map(cells, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def write(folder: Path, facts: dict[str, str], rows: list[Row], bench: Bench) -> None:
-    """Write results.json, and what was timed as a suite that ``python -m pyperf`` reads."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = {"machine": facts, "fast": bench.fast, "rows": harness.as_json(rows)}
-    written["values"] = bench.values
-    (folder / "results.json").write_text(json.dumps(written, indent=1, ensure_ascii=False), "utf-8")
-    if not harness.installed("pyperf"):
-        print("\npyperf is not installed: no suite written")
-        return
-    pyperf: Any = import_module("pyperf")
-    suite = pyperf.BenchmarkSuite(
-        [
-            pyperf.Benchmark([_pyperf_run(pyperf, bench, figure, peer, run) for run in runs])
-            for figure, runs in bench.values.items()
-            for peer in runs[0]
-        ]
-    )
-    suite.dump(str(folder / "pyperf.json"), replace=True)
-    print(f"\nwritten: {folder / 'results.json'}, {folder / 'pyperf.json'}")
-
-
-def _pyperf_run(pyperf: Any, bench: Bench, figure: str, peer: str, run: harness.Values) -> Any:
-    unit = "integer" if figure in bench.counted else "second"
-    metadata = {"name": f"{figure}: {peer}", "unit": unit}
-    return pyperf.Run(run[peer], metadata=metadata, collect_metadata=False)
+def shout(text: str) -> None:
+    if text != "quiet":
+        print(f"\n*** {text} ***\n", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Figure 4: ``get_verified_chain`` of three certificates beside ``ssl``'s own method.
+"""The chains of a connection, verified and not, with and without DER, beside ``ssl``'s methods.
 
-``ssl``'s method makes DER, every time. Ours makes it when asked for it, and a captured chain keeps
+``ssl``'s methods make DER, every time. Ours make it when asked for it, and a captured chain keeps
 it: on a connection of ours only the first request encodes, which is why that one is counted too, on
 connections that nobody asked before. Of a foreign connection every call makes a new chain: nothing
 is kept there, and the clock sees the encoding.
@@ -9,84 +9,98 @@ is kept there, and the clock sees the encoding.
 from __future__ import annotations
 
 import _ssl
+import itertools
 import ssl
 from collections.abc import Callable
 from typing import Any
 
-import fasttrust
+from . import harness, peers, stats, world
+from .harness import Bench, Peers, expect
+from .peers import STDLIB
+from .stats import OURS, Row
 
-from . import harness, world
-from .harness import Bench, Row, Values
-
-TITLE = "the verified chain of three certificates"
-CONNECTIONS = 32
+TITLE = "the chains of a connection, verified and not, with and without DER"
 OWN = "ssl's method (DER)"
 VIEWS, DER, METHOD = "fasttrust, no DER", "fasttrust, DER", "fasttrust's method (DER)"
 FOREIGN_VIEWS, FOREIGN_DER = "of ssl's socket, no DER", "of ssl's socket, DER"
-TARGETS = {VIEWS: 1.0, DER: 1.0, METHOD: 1.0, FOREIGN_VIEWS: 1.0, FOREIGN_DER: 1.0}
+KINDS = ("verified", "unverified")
+LENGTHS = (1, 3, 10)
+ASKED = 20  # connections in one counted batch
 
 
 def run(bench: Bench) -> list[Row]:
-    rows = []
-    with world.server(bench.folder, "P-256", "TLS 1.3") as port:
-        figure = "chain, later requests"
-        runs = bench.time(figure, "chain:timings", port, bench.rounds)
-        rows += harness.compare(figure, "µs", runs, OWN, TARGETS)
-        figure = "chain, first request of a connection"
-        if absent := harness.no_valgrind(figure):
-            return rows + absent
-        names = [OWN, VIEWS, DER, METHOD]
-        runs = bench.count(figure, "chain:first", CONNECTIONS, names, port, 2 * CONNECTIONS)
-    return rows + harness.compare(figure, "instructions", runs, OWN, TARGETS)
+    rows: list[Row] = []
+    cases = [("verified", 3)] if bench.fast else list(itertools.product(KINDS, LENGTHS))
+    for kind, length in cases:
+        with world.server(bench.folder, world.chain_name(length=length), "TLS 1.3") as port:
+            figure = f"the {kind} chain of {length}, later requests"
+            runs = bench.time(figure, "chain:later", port, kind, length)
+            rows += [_row(figure, "µs", runs, name) for name in runs[0] if name != OWN]
+            figure = f"the {kind} chain of {length}, first request of a connection"
+            if absent := harness.uncounted(figure):
+                rows += absent
+                continue
+            runs = bench.count(figure, "chain:first", port, kind, most=ASKED)
+            rows += [_row(figure, "instructions", runs, name) for name in runs[0] if name != OWN]
+    return rows
 
 
-def own(tls: Any) -> list[bytes]:
-    """What SSLSocket.get_verified_chain() does from Python 3.13 on."""
-    chain = tls._sslobj.get_verified_chain()
-    if chain is None:
-        return []
-    return [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in chain]
+def _row(figure: str, unit: str, runs: list[stats.Values], name: str) -> Row:
+    return stats.beside(figure, unit, runs, OWN, name, at_most=1.0)
 
 
-def views(tls: Any) -> object:
-    return fasttrust.get_verified_chain(tls)
+def _asking(kind: str) -> dict[str, Callable[[Any], Any]]:
+    import fasttrust
+
+    ours = getattr(fasttrust, f"get_{kind}_chain")
+
+    def own(tls: Any) -> list[bytes]:
+        """What SSLSocket.get_verified_chain() does from Python 3.13 on."""
+        found = getattr(tls._sslobj, f"get_{kind}_chain")()
+        return [one.public_bytes(_ssl.ENCODING_DER) for one in found or ()]
+
+    def method(tls: Any) -> Any:
+        return getattr(tls, f"get_{kind}_chain")()
+
+    def ders(tls: Any) -> list[bytes]:
+        return [bytes(certificate) for certificate in ours(tls)]
+
+    has_method = hasattr(ssl.SSLSocket, f"get_{kind}_chain")
+    return {OWN: method if has_method else own, VIEWS: ours, DER: ders, METHOD: method}
 
 
-def ders(tls: Any) -> list[bytes]:
-    return [bytes(certificate) for certificate in fasttrust.get_verified_chain(tls)]
-
-
-def method(tls: Any) -> object:
-    return tls.get_verified_chain()
-
-
-def _own() -> Callable[[Any], object]:
-    return method if hasattr(ssl.SSLSocket, "get_verified_chain") else own
-
-
-def timings(port: int, rounds: int) -> Values:
-    makers = world.contexts()
-    theirs = world.connect(makers["ssl"](), port)
-    ours = world.connect(makers["fasttrust"](), port)
-    expected = own(theirs)
-    if len(expected) != 3 or not expected == ders(ours) == ders(theirs) == method(ours):
-        raise RuntimeError("the chains differ")
+def later(port: int, kind: str, length: int) -> Peers:
+    made, ask = peers.proved_contexts(OURS, STDLIB), _asking(kind)
+    ours, theirs = (peers.connect(made[name], port) for name in (OURS, STDLIB))
+    expected = ask[OWN](theirs)
+    sent = length if kind == "verified" or length == 1 else length - 1
+    expect(len(expected) == sent, f"a chain of {len(expected)}, not {sent}")
+    same = (ask[DER](ours), ask[DER](theirs), ask[METHOD](ours), list(map(bytes, ask[VIEWS](ours))))
+    expect(all(chain == expected for chain in same), "the chains differ")
     calls = {
-        OWN: (_own(), theirs),
-        VIEWS: (views, ours),
-        DER: (ders, ours),
-        METHOD: (method, ours),
-        FOREIGN_VIEWS: (views, theirs),
-        FOREIGN_DER: (ders, theirs),
+        OWN: (ask[OWN], theirs),
+        VIEWS: (ask[VIEWS], ours),
+        DER: (ask[DER], ours),
+        METHOD: (ask[METHOD], ours),
+        FOREIGN_VIEWS: (ask[VIEWS], theirs),
+        FOREIGN_DER: (ask[DER], theirs),
     }
-    peers = {name: lambda ask=ask, tls=tls: ask(tls) for name, (ask, tls) in calls.items()}
-    return harness.interleave(peers, rounds)
+    return {
+        name: lambda call=call, tls=tls: _some(call(tls)) for name, (call, tls) in calls.items()
+    }
 
 
-def first(name: str, asked: int, port: int, connections: int) -> None:
-    """Connect a number of times, then ask some of the connections for their chain, each once."""
-    ask = {OWN: _own(), VIEWS: views, DER: ders, METHOD: method}[name]
-    context = world.contexts()["ssl" if name == OWN else "fasttrust"]()
-    opened = [world.connect(context, port) for _ in range(connections)]
-    for tls in opened[:asked]:
-        ask(tls)
+def first(port: int, kind: str) -> Peers:
+    """Ask connections, each opened before, for their chain; each call asks another one."""
+    made, ask = peers.proved_contexts(OURS, STDLIB), _asking(kind)
+    contexts = {name: made[STDLIB if name == OWN else OURS] for name in ask}
+    return {name: _next(ask[name], context, port) for name, context in contexts.items()}
+
+
+def _next(ask: Callable[[Any], Any], context: ssl.SSLContext, port: int) -> Callable[[], None]:
+    opened = iter([peers.connect(context, port) for _ in range(3 * ASKED + 2)])
+    return lambda: _some(ask(next(opened)))
+
+
+def _some(chain: Any) -> None:
+    expect(chain, "no chain")

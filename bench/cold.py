@@ -12,17 +12,29 @@ def cold(name: str) -> tuple[float, float]:
     "bare" is a context of ``ssl`` that trusts nobody: what starting OpenSSL costs whoever does it.
     ``ssl`` is there already when another package is imported, as in any program that connects.
     """
-    bare = name == "bare"
-    name = "ssl" if bare else name
+    module_name = {"bare": "ssl", "pyOpenSSL": "OpenSSL.SSL"}.get(name, name)
     if "ssl" in sys.modules:
         raise RuntimeError("ssl was imported before the clock ran")
-    if name != "ssl":
+    if name not in ("ssl", "bare"):
         import_module("ssl")
     started = time.perf_counter()
-    module: Any = import_module(name)
+    module: Any = import_module(module_name)
     imported = time.perf_counter()
-    if name == "truststore" or bare:
-        module.SSLContext(import_module("ssl").PROTOCOL_TLS_CLIENT)
-    else:
-        module.create_default_context()
-    return imported - started, time.perf_counter() - imported
+    context = make(name, module)
+    made = time.perf_counter()
+    if context is None:
+        raise RuntimeError(f"{name} made no context")
+    return imported - started, made - imported
+
+
+def make(name: str, module: Any) -> Any:
+    """Make a context that trusts the system, as the package's own users do."""
+    if name in ("truststore", "bare"):
+        return module.SSLContext(import_module("ssl").PROTOCOL_TLS_CLIENT)
+    if name == "wassima":
+        return module.create_default_ssl_context()
+    if name == "pyOpenSSL":
+        context = module.Context(module.TLS_CLIENT_METHOD)
+        context.set_default_verify_paths()
+        return context
+    return module.create_default_context()

@@ -1,73 +1,169 @@
-"""Figure 2: a verified handshake costs what ``ssl``'s own does, in the client's instructions.
+"""A verified handshake beside ``ssl``'s own, beside one without verification, and beside the floor.
 
-The server is a process of its own, so that the client's process does nothing but connect. Context
-and anchors are there before: what is counted is the socket, the handshake, the session tickets, one
-byte, and the close.
+Over loopback the clock sees the client, the server and the kernel; over memory BIOs the client's
+steps alone. Instructions are those of the client's process. What belongs to verification is the
+difference between a verified handshake and the same by CERT_NONE, or the same of the floor.
 """
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import ssl
 import time
+from collections.abc import Callable
+from typing import Any
 
-from . import harness, world
-from .harness import Bench, Row, Values
+from . import floor, harness, peers, stats, world
+from .floor import FLOOR
+from .harness import Bench, Clock, Peers, expect
+from .peers import STDLIB, TRUSTSTORE, UNVERIFIED
+from .stats import OURS, Row, Values
 
-TITLE = "a verified handshake beside ssl's own"
+TITLE = "a verified handshake: memory BIOs, loopback, resumed; time and instructions"
 TARGET = 1.03
+SHARE_OURS, SHARE_FLOOR = "fasttrust, verification", "floor, verification"
+SHARE_STDLIB = "ssl, verification"
+NOTES = {**peers.NOTES, floor.UNVERIFIED: "verifies nothing"}
+KEYS_AND_VERSIONS = [
+    (key, 3, version) for key, version in itertools.product(world.KEYS, world.VERSIONS)
+]
+CASES = [*KEYS_AND_VERSIONS, *(("P-256", length, "TLS 1.3") for length in (2, 4))]
 
 
 def run(bench: Bench) -> list[Row]:
-    cases = list(itertools.product(world.KEYS, world.VERSIONS))
-    rows = []
-    for key, version in cases[:1] if bench.fast else cases:
-        with world.server(bench.folder, key, version) as port:
-            rows += _instructions(bench, f"{key}, {version}", port)
-    with world.server(bench.folder, "P-256", "TLS 1.3") as port:
-        figure = "handshake, client's CPU time"
-        runs = bench.time(figure, "handshake:timings", port, bench.rounds)
-        rows += harness.compare(figure, "ms", runs, "ssl")
-        figure = "a new context and its handshake, client's CPU time"
-        runs = bench.time(figure, "handshake:fresh_timings", port, bench.rounds)
-        rows += harness.compare(figure, "ms", runs, "ssl")
-    return rows + harness.missing(figure, "truststore")
+    rows: list[Row] = []
+    for key, length, version in CASES[:1] if bench.fast else CASES:
+        chain = world.chain_name(key, length)
+        case = f"{key}, chain of {length}, {version}"
+        runs = bench.time(f"handshake over memory BIOs: {case}", "handshake:memory", chain, version)
+        rows += _rows(f"handshake over memory BIOs: {case}", runs)
+        with world.server(bench.folder, chain, version) as port:
+            rows += _loopback(bench, case, port)
+    for version in world.VERSIONS:
+        figure = f"handshake, resumed: P-256, {version}"
+        with world.server(bench.folder, world.chain_name(), version) as port:
+            rows += _rows(figure, bench.time(figure, "handshake:loopback", port, True))
+    if why := floor.why_not():
+        rows.append(stats.absent("handshake", FLOOR, why))
+    return rows + harness.missing("handshake", "truststore")
 
 
-def _instructions(bench: Bench, case: str, port: int) -> list[Row]:
-    figure = f"handshake, {case}"
-    if rows := harness.no_valgrind(figure):
+def _loopback(bench: Bench, case: str, port: int) -> list[Row]:
+    figure = f"handshake over loopback: {case}"
+    rows = _rows(figure, bench.time(figure, "handshake:loopback", port))
+    figure = f"handshake, instructions: {case}"
+    if missing := harness.uncounted(figure):
+        return rows + missing
+    runs = bench.count(figure, "handshake:counted", port, not bench.fast)
+    rows += stats.all_beside(
+        figure, "instructions", runs, targets={STDLIB: TARGET}, notes={**NOTES, **_miss()}
+    )
+    if FLOOR not in runs[0]:
         return rows
-    runs = bench.count(figure, "handshake:repeat", 60, ["ssl", "fasttrust"], port)
-    if harness.installed("truststore"):
-        # It reads the system's bundle for every connection: three take long enough.
-        slow = bench.count(figure, "handshake:repeat", 3, ["truststore"], port)
-        runs = [{**one, **other} for one, other in zip(runs, slow, strict=True)]
-        bench.values[figure] = runs
-    return harness.compare(figure, "instructions", runs, "ssl", {"fasttrust": TARGET})
+    runs = stats.derive(runs, SHARE_OURS, lambda one: one[OURS] - one[UNVERIFIED])
+    runs = stats.derive(runs, SHARE_STDLIB, lambda one: one[STDLIB] - one[UNVERIFIED])
+    runs = stats.derive(runs, SHARE_FLOOR, lambda one: one[FLOOR] - one[floor.UNVERIFIED])
+    figure = f"verification's part of it, instructions: {case}"
+    return [
+        *rows,
+        stats.beside(figure, "instructions", runs, SHARE_FLOOR, SHARE_OURS, at_most=TARGET),
+        stats.beside(figure, "instructions", runs, SHARE_STDLIB, SHARE_OURS),
+        stats.beside(figure, "instructions", runs, SHARE_FLOOR, SHARE_STDLIB),
+    ]
 
 
-def repeat(name: str, calls: int, port: int) -> None:
-    context = world.contexts()[name]()
-    for _ in range(calls):
-        world.connect(context, port).close()
+def _miss() -> dict[str, str]:
+    return {FLOOR: "Python's socket and wrap_socket() are in ours"}
 
 
-def timings(port: int, rounds: int) -> Values:
-    made = {name: make() for name, make in world.contexts().items()}
-    peers = {
-        name: lambda context=context: world.connect(context, port).close()
+def _rows(figure: str, runs: list[Values]) -> list[Row]:
+    return stats.all_beside(figure, "ms", runs, targets={STDLIB: TARGET}, notes=NOTES)
+
+
+def loopback(port: int, is_resumed: bool = False) -> Peers:
+    """Connect with a context at hand; where resumed, with the session of a connection before."""
+    made = peers.proved_contexts(OURS, STDLIB, UNVERIFIED, TRUSTSTORE)
+    calls: Peers = {
+        name: resuming(context, port) if is_resumed else peers.connecting(context, port)
         for name, context in made.items()
     }
-    return harness.interleave(peers, rounds, time.process_time)
+    if not floor.why_not():
+        bundles = {FLOOR: world.bundle(), floor.UNVERIFIED: None}
+        for name, bundle in bundles.items():
+            calls[name] = floor.connecting(bundle, port, world.HOST, is_resumed)
+    return calls
 
 
-def fresh_timings(port: int, rounds: int) -> Values:
-    """Time new contexts with their handshake; beside them the handshake alone, which all pay."""
-    ready = ssl.create_default_context()
-    peers = {
-        name: lambda make=make: world.connect(make(), port).close()
-        for name, make in world.everybody().items()
+def counted(port: int, with_truststore: bool) -> Peers:
+    calls = loopback(port)
+    if not with_truststore:  # 30 times as many instructions as the others: not in the fast form
+        calls.pop(TRUSTSTORE, None)
+    return calls
+
+
+def resuming(context: Any, port: int) -> Callable[[], None]:
+    first = peers.connect(context, port)
+    session = first.session
+    first.close()
+
+    def call() -> None:
+        plain = peers.socket.create_connection(("127.0.0.1", port))
+        tls = context.wrap_socket(plain, server_hostname=world.HOST, session=session)
+        expect(tls.recv(1) == world.ANSWERS["byte"], "another byte than the server's")
+        expect(tls.session_reused, "a full handshake where one should be resumed")
+        tls.close()
+
+    call()
+    return call
+
+
+class ClientClock:
+    """Adds up what the client's side takes; read as the clock of the measurement."""
+
+    def __init__(self) -> None:
+        self.seconds = ctypes.c_double()  # which the floor writes too
+
+    def read(self) -> float:
+        return self.seconds.value
+
+
+def memory(chain: str, version: str) -> tuple[Peers, Clock]:
+    """Shake hands over memory BIOs, by a clock that sees the client's steps only."""
+    folder = world.folder() / chain
+    server, clock = world.server_context(folder, version), ClientClock()
+    made = peers.proved_contexts(OURS, STDLIB, UNVERIFIED, TRUSTSTORE)
+    calls: Peers = {
+        name: _over_memory(context, server, clock.seconds) for name, context in made.items()
     }
-    peers["ssl, a context at hand"] = lambda: world.connect(ready, port).close()
-    return harness.interleave(peers, rounds, time.process_time)
+    if not floor.why_not():
+        for name, bundle in {FLOOR: world.bundle(), floor.UNVERIFIED: None}.items():
+            calls[name] = floor.over_memory(
+                bundle, folder, world.VERSIONS[version], world.HOST, clock.seconds
+            )
+    return calls, clock.read
+
+
+def _over_memory(
+    context: ssl.SSLContext, server: ssl.SSLContext, seconds: ctypes.c_double
+) -> Callable[[], None]:
+    def call() -> None:
+        up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+        peer = server.wrap_bio(up, down, server_side=True)
+        started = time.perf_counter()
+        client = context.wrap_bio(down, up, server_hostname=world.HOST)
+        is_done = peers.step(client)
+        seconds.value += time.perf_counter() - started
+        for _ in range(4):
+            if is_done:
+                break
+            peers.step(peer)
+            started = time.perf_counter()
+            is_done = peers.step(client)
+            seconds.value += time.perf_counter() - started
+        expect(is_done and peers.step(peer), "the handshake does not end")
+        started = time.perf_counter()
+        del client
+        seconds.value += time.perf_counter() - started
+
+    return call

@@ -1,265 +1,261 @@
-"""What the figures share: interleaved timing, counting instructions, and rows that say met or not.
+"""What the measurements share, and what one is.
 
-Every measurement runs in a process of its own (``worker.py``); this module holds both its halves.
+A measurement is a module beside this one, named in ``__main__.MEASUREMENTS``, with two names:
+
+    TITLE = "one line for --help"
+    def run(bench: Bench) -> list[Row]: ...
+
+``run`` measures in processes of their own, by tasks. A task is "module:function"; its arguments are
+what JSON can say. Most tasks return Peers, a function by participant; each call of it does the work
+once and raises if the verdict is not the expected one, so that nothing is timed that failed:
+
+    runs = bench.time("import", "start:peers", argument)       # seconds, or what `clock` counts
+    runs = bench.count("import", "start:peers", argument)      # instructions, by callgrind
+    answer = bench.call("start:answer", argument)              # any other task's answer
+    return stats.all_beside("import", "ms", runs)              # ours beside each of the others
+
+Participants take turns within a round, so that noise which lasts longer than a round is shared, and
+each ratio is of one round. What cannot be measured is a row that says why (``stats.absent``);
+``bench.say`` is the progress; ``bench.line`` adds a point to one of the plots.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import shutil
-import ssl
-import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import repeat
 from pathlib import Path
-from time import perf_counter
 from typing import Any
+
+from . import ctool, stats
+from .stats import Row, Values
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 0.004  # seconds that one timed batch of calls should take at least
+FAST_BATCH = 0.002
+INSTRUCTIONS = 60_000_000  # that one counted batch should take about
+FAST_INSTRUCTIONS = 20_000_000
 
-Values = dict[str, list[float]]
 Peers = dict[str, Callable[[], object]]
-#: Units of the table, and how many of them one unit of the measurement is.
-UNITS = {"s": 1.0, "ms": 1e3, "µs": 1e6, "instructions": 1.0, "KiB": 1 / 1024}
+Clock = Callable[[], float]
+#: A plot's lines by participant: x, then median and quartiles of y.
+Lines = dict[str, list[tuple[float, float, float, float]]]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: what a peer took, and what was asked of it."""
+class WrongVerdictError(Exception):
+    """A participant did not do what is measured: nothing of it may be published."""
 
-    figure: str
-    peer: str
-    unit: str = ""
-    median: float | None = None  # in `unit`
-    spread: float | None = None  # between the quartiles, as a share of the median
-    ratio: float | None = None
-    ratio_quartiles: tuple[float, float] | None = None
-    target: str = ""
-    verdict: str = ""  # "met", "MISSED", or what is missing
+
+def expect(is_right: object, what: str) -> None:
+    """Raise WrongVerdictError unless that was so; an assertion that -O does not remove."""
+    if not is_right:
+        raise WrongVerdictError(what)
+
+
+@dataclass
+class Plot:
+    """Lines over a number: what x counts, the unit of y, and the points."""
+
+    title: str
+    x: str
+    y: str
+    lines: Lines = field(default_factory=dict)
 
 
 @dataclass
 class Bench:
-    """One run: how much of everything, the folder of its PKI, and the values measured."""
+    """One run: how much of everything, the folder of its PKI, and what was measured."""
 
     folder: Path
     fast: bool
-    # By figure; one Values for each process.
-    values: dict[str, list[Values]] = field(default_factory=dict)
-    counted: set[str] = field(default_factory=set)  # figures whose values are instructions
+    values: dict[str, list[Values]] = field(default_factory=dict)  # by figure, one for each process
+    units: dict[str, str] = field(default_factory=dict)  # by figure: "second", "integer", "byte"
+    metadata: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # pyperf's, by figure
+    plots: dict[str, Plot] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+    allocations: dict[str, list[Values]] = field(default_factory=dict)  # of the counted figures
 
-    def time(self, figure: str, task: str, *arguments: object) -> list[Values]:
-        """Run a task that answers with Values in several processes, one after the other."""
-        runs = [self.child(task, *arguments) for _ in range(2 if self.fast else 6)]
-        self.values[figure] = runs
-        return runs
+    def say(self, text: str) -> None:
+        passed = time.monotonic() - self.began
+        print(f"   {passed:5.0f} s  {text}", file=sys.stderr, flush=True)
+
+    def time(self, figure: str, task: str, *arguments: object, **environment: str) -> list[Values]:
+        """Let the task's participants take turns in several processes, one after the other.
+
+        Keywords are set in the environment of the processes.
+        """
+        self.say(figure)
+        rounds, batch = (8, FAST_BATCH) if self.fast else (20, BATCH)
+        done = [
+            self._child("time", task, [rounds, batch, *arguments], environment=environment)
+            for _ in range(1 if self.fast else 4)
+        ]
+        self.metadata[figure] = [one["metadata"] for one in done]
+        return self.keep(figure, "second", [one["values"] for one in done])
 
     def count(
-        self, figure: str, task: str, calls: int, names: Sequence[str], *arguments: object
+        self, figure: str, task: str, *arguments: object, most: int = 200, **environment: str
     ) -> list[Values]:
-        """Count the instructions of one call: the difference of `calls` and twice as many.
+        """Count the instructions of one call of each participant; its allocations are kept.
 
-        The task is called with a peer's name and a number of calls. Two run at a time: it is no
-        clock that is read.
+        A batch has at most so many calls; other keywords are set in the environment.
         """
-        runs: list[Values] = []
-        with ThreadPoolExecutor(2) as pool:
-            for _ in range(1 if self.fast else 3):
-                started = {
-                    name: [
-                        pool.submit(self.instructions, task, name, number, *arguments)
-                        for number in (calls, 2 * calls)
-                    ]
-                    for name in names
-                }
-                runs.append(
-                    {
-                        name: [(twice.result() - once.result()) / calls]
-                        for name, (once, twice) in started.items()
-                    }
-                )
+        self.say(f"{figure} (callgrind)")
+        batch = FAST_INSTRUCTIONS if self.fast else INSTRUCTIONS
+        rounds = 2 if self.fast else 3
+        with tempfile.TemporaryDirectory() as folder:
+            tool = [
+                *("valgrind", "--tool=callgrind", "--instr-atstart=no", "--collect-atstart=no"),
+                f"--callgrind-out-file={folder}/out",
+            ]
+            told = self._child(
+                "count", task, [rounds, batch, most, folder, *arguments], tool, environment
+            )
+            both = counted(Path(folder), told)
+        self.allocations[figure] = [both["mallocs"]]
+        return self.keep(figure, "integer", [both["instructions"]])
+
+    def call(self, task: str, *arguments: object) -> Any:
+        """Return what a task answers in a fresh process."""
+        return self._child("call", task, list(arguments))
+
+    def keep(self, figure: str, unit: str, runs: list[Values]) -> list[Values]:
+        """Keep values for the JSON file and for pyperf's."""
+        if figure in self.values:
+            raise ValueError(f"two figures are called {figure}")
         self.values[figure] = runs
-        self.counted.add(figure)
+        self.units[figure] = unit
         return runs
 
-    def child(self, task: str, *arguments: object) -> Any:
-        """Return what a task answers in a fresh process."""
-        done = self._run([], task, arguments)
-        return json.loads(done.stdout)
-
-    def instructions(self, task: str, *arguments: object) -> int:
-        """Return how many instructions a fresh process takes for a task, start-up included."""
-        tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-        done = self._run(tool, task, arguments)
-        found = re.search(r"Collected : (\d+)", done.stderr)
-        if found is None:
-            raise RuntimeError(f"callgrind gave no count: {done.stderr}")
-        return int(found.group(1))
-
-    def _run(
-        self, tool: list[str], task: str, arguments: Iterable[object]
-    ) -> subprocess.CompletedProcess[str]:
-        command = [*tool, sys.executable, "-m", "bench.worker", task, *map(json.dumps, arguments)]
-        done = subprocess.run(
-            command, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"{task} failed:\n{done.stderr}")
-        return done
+    def line(self, plot: str, texts: tuple[str, str, str], x: float, runs: list[Values]) -> None:
+        """Add each participant's value at x to a plot; `texts`: its title, what x is, y's unit."""
+        drawn = self.plots.setdefault(plot, Plot(*texts))
+        for name in runs[0]:
+            low, middle, high = stats.quartiles([v for run in runs for v in run[name]])
+            scale = stats.UNITS[drawn.y]
+            drawn.lines.setdefault(name, []).append((x, middle * scale, low * scale, high * scale))
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a worker: the bench's anchors, the same hashes each time."""
         changes = {"SSL_CERT_FILE": str(self.folder / "bundle.pem"), "PYTHONHASHSEED": "0"}
-        kept = {name: text for name, text in os.environ.items() if name != "SSL_CERT_DIR"}
-        return {**kept, **changes}
+        left_out = ("SSL_CERT_DIR", "SSLKEYLOGFILE", "FASTTRUST_MODE")
+        return {**{k: v for k, v in os.environ.items() if k not in left_out}, **changes}
 
-    @property
-    def rounds(self) -> int:
-        return 10 if self.fast else 30
+    def _child(
+        self,
+        how: str,
+        task: str,
+        arguments: Iterable[Any],
+        tool: Iterable[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Any:
+        worker = [sys.executable, "-m", "bench.worker", how, task]
+        done = subprocess.run(
+            [*tool, *worker, *map(json.dumps, arguments)],
+            cwd=ROOT,
+            env=self.environment() | (environment or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{task} failed:\n{done.stderr}")
+        return json.loads(done.stdout or "null")
 
 
-def interleave(peers: Peers, rounds: int, clock: Callable[[], float] = perf_counter) -> Values:
-    """Time each peer once a round, in turns: noise that lasts longer than a round is shared.
+def interleave(
+    peers: Peers, rounds: int, batch: float = BATCH, clock: Clock = time.perf_counter
+) -> Values:
+    """Time each participant once a round, in turns that rotate.
 
     Each value is the time of one call, averaged over a batch of them.
     """
-    batches = {name: _calibrate(call, clock) for name, call in peers.items()}
+    sizes = {name: _calibrate(call, batch, clock) for name, call in peers.items()}
     values: Values = {name: [] for name in peers}
     order = list(peers)
     for _ in range(rounds):
         for name in order:
-            values[name].append(_batch(peers[name], batches[name], clock) / batches[name])
+            values[name].append(_batch(peers[name], sizes[name], clock) / sizes[name])
         order.append(order.pop(0))
     return values
 
 
-def _calibrate(call: Callable[[], object], clock: Callable[[], float]) -> int:
+def _calibrate(call: Callable[[], object], batch: float, clock: Clock) -> int:
     number = 1
-    while _batch(call, number, clock) < BATCH:
+    while _batch(call, number, clock) < batch:
         number *= 2
     return number
 
 
-def _batch(call: Callable[[], object], number: int, clock: Callable[[], float]) -> float:
+def _batch(call: Callable[[], object], number: int, clock: Clock) -> float:
     started = clock()
     for _ in repeat(None, number):
         call()
     return clock() - started
 
 
-def paired(runs: list[Values], combine: Callable[[dict[str, float]], float]) -> list[float]:
-    """Return what `combine` makes of each round's values, which were taken side by side."""
-    return [
-        combine(dict(zip(run, values, strict=True)))
-        for run in runs
-        for values in zip(*run.values(), strict=True)
-    ]
+def counts(peers: Peers, rounds: int, batch: int, most: int, folder: str) -> list[tuple[str, int]]:
+    """Count each participant once a round, under callgrind.
+
+    The answer tells for each numbered file of callgrind's whose it is, and of how many calls; the
+    first are of nobody: nothing at all, to be taken off the others, and what sizes the batches.
+    """
+    counter = ctool.Counter(Path(folder))
+    counter.count(int, 1)
+    counter.count(int, 0)
+    told = [("", 1), ("", 0)]
+    sizes = {}
+    for name, call in peers.items():
+        call()  # what the first call brings along is nobody's
+        once = counter.instructions(counter.count(call, 1))
+        told.append(("", 1))
+        sizes[name] = max(1, min(most, int(batch / once)))
+    for _ in range(rounds):
+        for name, call in peers.items():
+            counter.count(call, sizes[name])
+            told.append((name, sizes[name]))
+    return told
 
 
-def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    if len(values) == 1:
-        return values[0], values[0], values[0]
-    first, middle, third = statistics.quantiles(values, n=4, method="inclusive")
-    return first, middle, third
-
-
-def row(
-    figure: str,
-    peer: str,
-    unit: str,
-    values: Sequence[float],
-    *,
-    ratios: Sequence[float] = (),
-    at_most: float | None = None,
-    of_ratio: bool = True,
-) -> Row:
-    """Make a row of measured values; `at_most` is the target, of the ratio or of the value."""
-    first, middle, third = (value * UNITS[unit] for value in quartiles(values))
-    low, ratio, high = quartiles(ratios) if ratios else (None, None, None)
-    judged = ratio if of_ratio else middle
-    target = verdict = ""
-    if at_most is not None and judged is not None:
-        target = f"≤ {at_most:g}" if of_ratio else f"≤ {at_most:g} {unit}"
-        verdict = "met" if judged <= at_most else "MISSED"
-    return Row(
-        figure=figure,
-        peer=peer,
-        unit=unit,
-        median=middle,
-        spread=(third - first) / abs(middle) if middle else None,
-        ratio=ratio,
-        ratio_quartiles=None if low is None or high is None else (low, high),
-        target=target,
-        verdict=verdict,
-    )
-
-
-def compare(
-    figure: str,
-    unit: str,
-    runs: list[Values],
-    reference: str,
-    targets: dict[str, float] | None = None,
-) -> list[Row]:
-    """Make a row for each peer, with its ratio to the reference in the same round."""
-    return [
-        row(
-            figure,
-            peer,
-            unit,
-            [value for run in runs for value in run[peer]],
-            ratios=paired(runs, lambda one, peer=peer: one[peer] / one[reference]),
-            at_most=(targets or {}).get(peer),
-        )
-        for peer in runs[0]
-    ]
+def counted(folder: Path, told: list[tuple[str, int]]) -> dict[str, Values]:
+    """Return the instructions and the allocations of one call, from callgrind's files."""
+    empty = ctool.instructions((folder / "out.2").read_text("utf-8"))
+    found: dict[str, Values] = {"instructions": {}, "mallocs": {}}
+    for number, (name, times) in enumerate(told, 1):
+        if name:
+            text = (folder / f"out.{number}").read_text("utf-8")
+            one = {"instructions": ctool.instructions(text) - empty, "mallocs": ctool.mallocs(text)}
+            for what, value in one.items():
+                found[what].setdefault(name, []).append(value / times)
+    return found
 
 
 def installed(name: str) -> bool:
     return find_spec(name) is not None
 
 
-def missing(figure: str, peer: str) -> list[Row]:
-    """Return the row of a peer that is not installed, and none for one that is."""
-    return [] if installed(peer) else [Row(figure, peer, verdict="not installed")]
+def missing(figure: str, *packages: str) -> list[Row]:
+    """Return the rows of peers that are not installed."""
+    return [stats.absent(figure, name, "not installed") for name in packages if not installed(name)]
 
 
-def no_valgrind(figure: str) -> list[Row]:
-    return [] if shutil.which("valgrind") else [Row(figure, "valgrind", verdict="not installed")]
+def uncounted(figure: str) -> list[Row]:
+    """Return the row that says why instructions cannot be counted, and none if they can."""
+    if not shutil.which("valgrind"):
+        return [stats.absent(figure, "callgrind", "valgrind is not installed")]
+    why = ctool.unavailable("count.c")
+    return [stats.absent(figure, "callgrind", why)] if why else []
 
 
-def machine() -> dict[str, str]:
-    """Tell on what the figures were measured."""
-    text = Path("/proc/cpuinfo").read_text("utf-8") if Path("/proc/cpuinfo").exists() else ""
-    found = re.search(r"model name\s*: (.*)", text)
-    facts = {
-        "cpu": found.group(1) if found else platform.processor(),
-        "cores": str(os.cpu_count()),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "python": platform.python_version(),
-        "openssl": ssl.OPENSSL_VERSION,
-    }
-    for package in ("fasttrust", "truststore", "pyOpenSSL", "cryptography", "pyperf"):
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = "not installed"
-    if installed("cryptography"):
-        backend: Any = import_module("cryptography.hazmat.backends.openssl").backend
-        facts["openssl of pyOpenSSL and cryptography"] = backend.openssl_version_text()
-    return facts
-
-
-def as_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    return [asdict(one) for one in rows]
+def named(text: str) -> str:
+    """Return the text as part of a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,143 +1,62 @@
-"""What injection costs: nothing where it is not used, and little for clients that make contexts.
-
-HTTP clients reach their first byte by way of a Session or Client of their own for each request:
-injected, with a context that was prepared once, and without us. Their server is a process of its
-own, and the bundle that they load without us is the bench's, since its server is in no other.
-"""
+"""What injection costs where nobody uses it, and a default context under it."""
 
 from __future__ import annotations
 
-import os
-import socket
 import ssl
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
 
-import fasttrust
+from . import harness, peers, stats, world
+from .harness import Bench, Peers
+from .peers import STDLIB
+from .stats import Row
 
-from . import harness, world
-from .harness import Bench, Row, Values
-
-TITLE = "injected: unused, a default context, HTTP clients that make one per request"
-BARE, DEFAULT = "ssl.SSLContext", "ssl.create_default_context(), injected"
+TITLE = "injection: unused, a default context, the call itself"
+BARE, DEFAULT = "ssl.SSLContext, bare", "ssl.create_default_context(), injected"
 ALONE, UNUSED = "not injected", "injected, a context made before"
-INJECTED, PREPARED, WITHOUT = "injected", "a prepared context", "without us"
-CLIENTS = ("requests", "httpx")
+BOTH = "inject_into_ssl() and extract_from_ssl()"
 
 
 def run(bench: Bench) -> list[Row]:
-    figure = "a default context under injection, time"
-    runs = bench.time(figure, "inject:timings", bench.rounds)
-    rows = harness.compare(figure, "ms", runs, BARE, {DEFAULT: 1.1})
-    figure = "inject_into_ssl() and its end, time"
-    runs = bench.time(figure, "inject:call_timings", bench.rounds)
-    rows += harness.compare(figure, "µs", runs, "inject and extract")
-    if missing := harness.no_valgrind("injection, instructions"):
-        return rows + missing
-    figure = "a default context under injection, instructions"
-    runs = bench.count(figure, "inject:make", 200, [BARE, DEFAULT])
-    rows += harness.compare(figure, "instructions", runs, BARE, {DEFAULT: 1.1})
-    with world.server(bench.folder, "P-256", "TLS 1.3") as port:
-        figure = "injected and unused: a handshake"
-        runs = bench.count(figure, "inject:connect", 60, [ALONE, UNUSED], port)
-        rows += harness.compare(figure, "instructions", runs, ALONE, {UNUSED: 1.01})
-    with world.server(bench.folder, "P-256", "TLS 1.3", answer="http") as port:
-        for client in CLIENTS:
-            rows += harness.missing("a request", client) or _requests(bench, client, port)
+    figure = "a default context under injection"
+    runs = bench.time(figure, "inject:making")
+    rows = [stats.beside(figure, "µs", runs, name, DEFAULT) for name in (BARE, BOTH)]
+    figure += ", instructions"
+    if absent := harness.uncounted(figure):
+        return rows + absent
+    runs = bench.count(figure, "inject:making")
+    rows.append(stats.beside(figure, "instructions", runs, BARE, DEFAULT, at_most=1.1))
+    figure = "injected and unused: a handshake"
+    with world.server(bench.folder, world.chain_name(), "TLS 1.3") as port:
+        # Two processes: what an injection costs at the next connection is not to be counted here.
+        (alone,) = bench.count(figure, "inject:connecting", port, ALONE)
+        (unused,) = bench.count(f"{figure}, injected", "inject:connecting", port, UNUSED)
+    runs = [{**alone, **unused}]
+    rows.append(stats.beside(figure, "instructions", runs, ALONE, UNUSED, at_most=1.01))
     return rows
 
 
-def _requests(bench: Bench, client: str, port: int) -> list[Row]:
-    figure = f"a fresh {client} client to its first byte"
-    peers = [f"{client}, {how}" for how in (PREPARED, INJECTED, WITHOUT)]
-    runs = bench.count(figure, "inject:request", 12, peers, port)
-    prepared, injected, without = peers
-    rows = harness.compare(figure, "instructions", runs, prepared, {injected: 1.1})
-    cheaper = harness.paired(runs, lambda one: one[injected] / one[without])
-    # Ten times cheaper on OpenSSL 3.0; from 3.5 on a bundle costs a tenth of that.
-    target = 0.1 if ssl.OPENSSL_VERSION_INFO < (3, 5) else None
-    name = f"{injected}, of {without}"
-    values = [one[injected][0] for one in runs]
-    return [
-        *rows,
-        harness.row(figure, name, "instructions", values, ratios=cheaper, at_most=target),
-    ]
+def making() -> Peers:
+    import fasttrust
 
-
-def timings(rounds: int) -> Values:
     fasttrust.inject_into_ssl()
+    peers.proved(DEFAULT, ssl.create_default_context())
     standard = ssl.SSLContext.__new__.__wrapped__  # type: ignore[attr-defined]
-    peers: harness.Peers = {
+
+    def both() -> None:
+        fasttrust.extract_from_ssl()
+        fasttrust.inject_into_ssl()
+
+    return {
         BARE: lambda: standard(ssl.SSLContext, ssl.PROTOCOL_TLS_CLIENT),
         DEFAULT: ssl.create_default_context,
+        BOTH: both,
     }
-    return harness.interleave(peers, rounds)
 
 
-def call_timings(rounds: int) -> Values:
-    def both() -> None:
-        fasttrust.inject_into_ssl()
-        fasttrust.extract_from_ssl()
+def connecting(port: int, name: str) -> Peers:
+    """Connect with a context made before, injected or not."""
+    import fasttrust
 
-    return harness.interleave({"inject and extract": both}, rounds)
-
-
-def make(name: str, calls: int) -> None:
-    call: Callable[[], object] = ssl.create_default_context
-    if name == BARE:
-        call = lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # noqa: E731
-    else:
-        fasttrust.inject_into_ssl()
-    for _ in range(calls):
-        call()
-
-
-def connect(name: str, calls: int, port: int) -> None:
     context = ssl.create_default_context()
     if name == UNUSED:
         fasttrust.inject_into_ssl()
-    for _ in range(calls):
-        world.connect(context, port).close()
-
-
-def request(name: str, calls: int, port: int) -> None:
-    client, _, how = name.partition(", ")
-    find = socket.getaddrinfo
-    socket.getaddrinfo = lambda host, *more, **words: find("127.0.0.1", *more, **words)  # type: ignore[assignment]
-    bundle = os.environ["SSL_CERT_FILE"] if how == WITHOUT else None
-    prepared = fasttrust.create_default_context() if how == PREPARED else None
-    if how == INJECTED:
-        fasttrust.inject_into_ssl()
-    get = {"requests": _of_requests, "httpx": _of_httpx}[client](bundle, prepared)
-    for _ in range(calls):
-        get(f"https://{world.HOST}:{port}/")
-
-
-def _of_requests(bundle: str | None, prepared: ssl.SSLContext | None) -> Callable[[str], None]:
-    requests: Any = import_module("requests")
-    adapters: Any = import_module("requests.adapters")
-
-    class Prepared(adapters.HTTPAdapter):  # type: ignore[misc]
-        def init_poolmanager(self, *arguments: Any, **keywords: Any) -> None:
-            super().init_poolmanager(*arguments, ssl_context=prepared, **keywords)
-
-    def get(url: str) -> None:
-        with requests.Session() as session:
-            session.trust_env = False
-            if prepared is not None:
-                session.mount("https://", Prepared())
-            assert session.get(url, verify=bundle or True).content == world.BODY
-
-    return get
-
-
-def _of_httpx(bundle: str | None, prepared: ssl.SSLContext | None) -> Callable[[str], None]:
-    httpx: Any = import_module("httpx")
-
-    def get(url: str) -> None:
-        verify: Any = prepared or (ssl.create_default_context(cafile=bundle) if bundle else True)
-        with httpx.Client(verify=verify, trust_env=False) as client:
-            assert client.get(url).content == world.BODY
-
-    return get
+    return {name: peers.connecting(peers.proved(STDLIB, context), port)}

@@ -1,4 +1,4 @@
-"""What a program pays before its first connection: the import, and contexts.
+"""What a program pays before its first connection: the import, and the first context.
 
 The first context of a process reads and indexes the store; a bare one shows how much of it is
 OpenSSL's own start, which no context can be without.
@@ -8,45 +8,44 @@ from __future__ import annotations
 
 import ssl
 
-import fasttrust
+from . import harness, peers, stats
+from .harness import Bench
+from .peers import PYOPENSSL, STDLIB, TRUSTSTORE, WASSIMA
+from .stats import OURS, Row
 
-from . import harness, world
-from .harness import Bench, Row, Values
-
-TITLE = "import and contexts that trust the system"
-IMPORTED = ("ssl", "fasttrust", "truststore")
+TITLE = "import, and the first context of a process"
+IMPORTED = {OURS: "fasttrust", STDLIB: "ssl", TRUSTSTORE: "truststore", WASSIMA: "wassima"}
+PACKAGES = {PYOPENSSL: "OpenSSL"}
 BARE = "bare"
+NOTES = {
+    **peers.NOTES,
+    BARE: "trusts nobody: OpenSSL's own start",
+    STDLIB: "the others import it too, before",
+    TRUSTSTORE: "lazy: its context loads the bundle at every connection",
+    PYOPENSSL: "an OpenSSL of its own, whose default store is that one's",
+}
 
 
 def run(bench: Bench) -> list[Row]:
-    present = [name for name in IMPORTED if harness.installed(name)]
-    first = {"fasttrust": 1 / 20 if ssl.OPENSSL_VERSION_INFO < (3, 5) else 1 / 4}
-    imports: list[Values] = []
-    firsts: list[Values] = []
-    for _ in range(5 if bench.fast else 20):  # a process each: an import happens once
-        both = {name: bench.child("cold:cold", name) for name in (*present, BARE)}
-        imports.append({name: [both[name][0]] for name in present})
-        firsts.append({name: [made] for name, (_, made) in both.items()})
-    rows = []
-    for figure, runs, targets in (("import", imports, {}), ("the first context", firsts, first)):
-        bench.values[figure] = runs
-        rows += harness.compare(figure, "ms", runs, "ssl", targets)
-    figure = "every further context"
-    runs = bench.time(figure, "start:timings", bench.rounds)
-    rows += harness.compare(figure, "ms", runs, "ssl")
-    figure = "a context that trusts the system beside a bare one"
-    runs = bench.time(figure, "start:least_timings", bench.rounds)
-    rows += harness.compare(figure, "ms", runs, BARE, {"fasttrust": 1.1})
-    return rows + harness.missing(figure, "truststore")
-
-
-def least_timings(rounds: int) -> Values:
-    peers: harness.Peers = {
-        BARE: lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        "fasttrust": lambda: fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-    }
-    return harness.interleave(peers, rounds)
-
-
-def timings(rounds: int) -> Values:
-    return harness.interleave(world.everybody(), rounds)
+    present = [n for n in (*IMPORTED, PYOPENSSL) if harness.installed(PACKAGES.get(n, n))]
+    imports: stats.Values = {name: [] for name in present}
+    firsts: stats.Values = {name: [] for name in (*present, BARE)}
+    bench.say("import, and the first context, each in a process of its own")
+    for _ in range(5 if bench.fast else 20):  # an import happens once
+        for name in firsts:
+            imported, made = bench.call("cold:cold", name)
+            firsts[name].append(made)
+            if name in imports:
+                imports[name].append(imported)
+    # a bundle is 10 times cheaper to load from OpenSSL 3.5 on
+    target = 1 / 20 if ssl.OPENSSL_VERSION_INFO < (3, 5) else 1 / 4
+    rows = stats.all_beside("import", "ms", bench.keep("import", "second", [imports]), notes=NOTES)
+    figure = "the first context of a process"
+    runs = bench.keep(figure, "second", [firsts])
+    rows += stats.all_beside(
+        figure, "ms", runs, targets={STDLIB: target}, notes=peers.NOTES | NOTES
+    )
+    beyond = stats.derive(runs, "ours beyond bare", lambda one: max(1e-6, one[OURS] - one[BARE]))
+    beyond = stats.derive(beyond, "ssl beyond bare", lambda one: max(1e-6, one[STDLIB] - one[BARE]))
+    rows.append(stats.beside(figure, "ms", beyond, "ssl beyond bare", "ours beyond bare"))
+    return rows + harness.missing("import", "truststore", "wassima", "OpenSSL")

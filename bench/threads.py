@@ -1,53 +1,70 @@
-"""Figure 3: threads on one context do not wait for each other while a server answers late."""
+"""Threads on one context do not wait for each other while a server answers late."""
 
 from __future__ import annotations
 
+import shutil
 import ssl
+import sysconfig
 import threading
 import time
+from typing import Any
 
-from . import harness, world
-from .harness import Bench, Row, Values
+from . import harness, peers, stats, world
+from .harness import Bench
+from .peers import STDLIB, TRUSTSTORE
+from .stats import OURS, Row, Values
 
 TITLE = "threads on one context, with a server that answers late"
-TARGET = 1.2
-THREADS = 16
+TARGET = 1.2  # 16 threads beside one
+SLOWER = 10.0  # truststore beside ours
+NUMBERS = (1, 4, 16, 64)
+JUDGED = 16
 DELAY = 0.1  # seconds before the ServerHello
+PLOT = ("threads on one context, server answering after 100 ms: all of them", "threads", "ms")
 
 
 def run(bench: Bench) -> list[Row]:
-    figure = f"{THREADS} threads, ServerHello after {DELAY * 1e3:.0f} ms"
-    with world.server(bench.folder, "P-256", "TLS 1.3", DELAY) as port:
-        runs = bench.time(figure, "threads:walls", port, 4 if bench.fast else 8)
+    figure = f"threads on one context, ServerHello after {DELAY * 1e3:.0f} ms"
+    bench.say(figure)
+    numbers = (1, JUDGED) if bench.fast else NUMBERS
+    with world.server(bench.folder, world.chain_name(), "TLS 1.3", DELAY) as port:
+        values = bench.call("threads:walls", port, 3 if bench.fast else 10, numbers)
+    runs = bench.keep(figure, "second", [values])
     rows = []
-    for peer in dict.fromkeys(name.partition(", ")[0] for name in runs[0]):
-        one, all_of_them = f"{peer}, 1", f"{peer}, {THREADS}"
-        ratios = harness.paired(
-            runs, lambda both, one=one, many=all_of_them: both[many] / both[one]
-        )
-        rows.append(harness.row(figure, one, "ms", [v for run in runs for v in run[one]]))
-        rows.append(
-            harness.row(
-                figure,
-                all_of_them,
-                "ms",
-                [v for run in runs for v in run[all_of_them]],
-                ratios=ratios,
-                at_most=TARGET if peer == "fasttrust" else None,
-            )
-        )
-    return rows + harness.missing(figure, "truststore")
+    for peer in dict.fromkeys(name.partition(", ")[0] for name in values):
+        for number in numbers[1:]:
+            target = TARGET if (peer, number) == (OURS, JUDGED) else None
+            many, one = f"{peer}, {number}", f"{peer}, 1"
+            rows.append(stats.beside(figure, "ms", runs, one, many, at_most=target))
+            if peer == TRUSTSTORE:
+                least = SLOWER if number == JUDGED else None
+                ours = f"{OURS}, {number}"
+                rows.append(stats.beside(figure, "ms", runs, ours, many, at_least=least))
+    for number in numbers:
+        wide = [{n.partition(", ")[0]: v for n, v in values.items() if n.endswith(f", {number}")}]
+        bench.line("threads lines", PLOT, number, wide)
+    return rows + harness.missing(figure, "truststore") + _free_threaded(figure)
 
 
-def walls(port: int, rounds: int) -> Values:
-    made = {name: make() for name, make in world.contexts().items()}
-    values: Values = {f"{name}, {number}": [] for name in made for number in (1, THREADS)}
+def _free_threaded(figure: str) -> list[Row]:
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return []
+    found = next((name for name in ("python3.15t", "python3.14t") if shutil.which(name)), None)
+    why = f"run the bench by {found} for that" if found else "no free-threaded Python here"
+    return [stats.absent(figure, "free-threaded Python", why)]
+
+
+def walls(port: int, rounds: int, numbers: list[int]) -> Values:
+    made = peers.proved_contexts(OURS, STDLIB, TRUSTSTORE)
+    values: Values = {f"{name}, {number}": [] for name in made for number in numbers}
     for context in made.values():
-        world.connect(context, port).close()
+        peers.connect(context, port).close()
+    order = list(made)
     for _ in range(rounds):
-        for name, context in made.items():
-            for number in (1, THREADS):
-                values[f"{name}, {number}"].append(_wall(context, port, number))
+        for name in order:
+            for number in numbers:
+                values[f"{name}, {number}"].append(_wall(made[name], port, number))
+        order.append(order.pop(0))
     return values
 
 
@@ -59,8 +76,9 @@ def _wall(context: ssl.SSLContext, port: int, number: int) -> float:
     def client() -> None:
         start.wait()
         try:
-            world.connect(context, port).close()
-        except OSError as error:
+            tls: Any = peers.connect(context, port)
+            tls.close()
+        except (OSError, harness.WrongVerdictError) as error:
             failed.append(error)
 
     threads = [threading.Thread(target=client) for _ in range(number)]

@@ -1,99 +1,130 @@
-"""Figure 5: ``verify_chain`` beside pyOpenSSL and ``cryptography``: one chain, the same anchors.
+"""A chain without a connection beside pyOpenSSL, ``cryptography`` and the floor; how cost grows.
 
-A server's chain of three, two of them sent, below one of the bundle's anchors, which each peer has
-read before. Each peer's own objects are there already in one row ("parsed"); in the other the chain
-comes in DER. Ours checks the name, the purpose, and the policy of ``create_default_context()``;
-``cryptography`` the name and the web's policy; pyOpenSSL no name. The two bring an OpenSSL of their
-own, of whatever version: Python's may be older.
+A server's chain below one of the bundle's anchors, which each peer has read before. Each peer's own
+objects are there already in one form ("parsed"); in the other the chain comes in DER. Ours checks
+the name, the purpose, and the policy of ``create_default_context()``; ``cryptography`` the name and
+the web's policy; pyOpenSSL no name. The two bring an OpenSSL of their own, of whatever version:
+Python's may be older. The floor is ``X509_verify_cert`` of Python's, with name and purpose.
 """
 
 from __future__ import annotations
 
-import ssl
 import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import fasttrust
+from . import floor, harness, stats, world
+from .harness import Bench, Peers, expect
+from .peers import PYOPENSSL
+from .stats import OURS, Row
 
-from . import harness, world
-from .harness import Bench, Peers, Row, Values
-
-TITLE = "a chain without a connection"
-CALLS = 60
-OURS, PYOPENSSL, CRYPTOGRAPHY = "fasttrust", "pyOpenSSL", "cryptography"
+TITLE = "a chain without a connection; growth by length, anchors, names"
+CRYPTOGRAPHY = "cryptography"
 FORMS = ("parsed", "DER")
+NOTES = {
+    PYOPENSSL: "checks no name; an OpenSSL of its own",
+    CRYPTOGRAPHY: "the web's policy; an OpenSSL of its own",
+    floor.FLOOR: "Python's OpenSSL alone",
+}
+TARGETS = {PYOPENSSL: 1.0, CRYPTOGRAPHY: 1.0}
+ANCHORS = (10, 150, 1000)
+WHY = "on the OpenSSL of Python, whose X509_verify_cert and parsing are what the floor shows"
 
 
 def run(bench: Bench) -> list[Row]:
-    rows = []
-    for key in world.KEYS:
-        folder = str(bench.folder / key)
+    import fasttrust
+
+    if fasttrust.backend().mode != "native":
+        return [stats.absent("verify_chain", "all", "NotImplementedError in compat mode")]
+    rows: list[Row] = []
+    for key in list(world.KEYS)[: 1 if bench.fast else None]:
         for form in FORMS:
-            figure = f"verify_chain, {key}, {form}"
-            timed = bench.time(figure, "verify:timings", folder, form, bench.rounds)
-            rows += _beside(figure, "µs", timed)
-            if bench.fast and key != "P-256":
-                continue  # a process for each number, each of which reads the bundle
-            figure += ", instructions"
-            if absent := harness.no_valgrind(figure):
-                rows += absent
+            case = f"{key}, {form}"
+            rows += _case(bench, f"verify_chain: {case}", world.chain_name(key), form)
+            figure = f"verify_chain, instructions: {case}"
+            if missing := harness.uncounted(figure):
+                rows += missing
                 continue
-            names = list(timed[0])
-            counted = bench.count(figure, "verify:repeat", CALLS, names, folder, form)
-            rows += _beside(figure, "instructions", counted)
-    return [*rows, *harness.missing(TITLE, "OpenSSL"), *harness.missing(TITLE, "cryptography")]
+            chain = world.chain_name(key)
+            runs = bench.count(figure, "verify:peers", chain, form, world.BUNDLE_SIZE)
+            rows += _beside(figure, "instructions", runs)
+    rows += _growth(bench)
+    if why := floor.why_not():
+        rows.append(stats.absent("verify_chain", floor.FLOOR, why))
+    return rows + harness.missing("verify_chain", "OpenSSL", "cryptography")
 
 
-def _beside(figure: str, unit: str, runs: list[Values]) -> list[Row]:
-    """Return a row for each peer, with what ours takes as a share of it."""
-    return [
-        harness.row(
-            figure,
-            peer if peer == OURS else f"{peer}; ours in parts of it",
-            unit,
-            [value for run in runs for value in run[peer]],
-            ratios=()
-            if peer == OURS
-            else harness.paired(runs, lambda one, peer=peer: one[OURS] / one[peer]),
-            at_most=None if peer == OURS else 1.0,
-        )
-        for peer in runs[0]
+def _growth(bench: Bench) -> list[Row]:
+    rows: list[Row] = []
+    ways = [
+        ("certificates in the chain", world.LENGTHS[1:]),
+        ("anchors", ANCHORS),
+        ("names in the leaf", world.NAMES),
     ]
+    for what, numbers in ways:
+        plot = f"verify by {what}"
+        texts = (f"verify_chain by {what}, parsed before", what, "µs")
+        for number in (numbers[0], numbers[-1]) if bench.fast else numbers:
+            chain, anchors = world.chain_name(), world.BUNDLE_SIZE
+            if what == "anchors":
+                anchors = number
+                world.write_bundle(number)
+            elif what == "names in the leaf":
+                chain = world.chain_name(names=number)
+            else:
+                chain = world.chain_name(length=number)
+            figure = f"verify_chain, {number} {what}"
+            rows += _case(bench, figure, chain, "parsed", anchors)
+            bench.line(plot, texts, number, bench.values[figure])
+    return rows
 
 
-def timings(folder: str, form: str, rounds: int) -> Values:
-    return harness.interleave(peers(Path(folder), form), rounds)
+def _case(
+    bench: Bench, figure: str, chain: str, form: str, anchors: int = world.BUNDLE_SIZE
+) -> list[Row]:
+    return _beside(figure, "µs", bench.time(figure, "verify:peers", chain, form, anchors))
 
 
-def repeat(name: str, calls: int, folder: str, form: str) -> None:
-    call = peers(Path(folder), form)[name]
-    for _ in range(calls):
-        call()
+def _beside(figure: str, unit: str, runs: list[stats.Values]) -> list[Row]:
+    rows = stats.all_beside(figure, unit, runs, targets=TARGETS, notes=NOTES)
+    return stats.explain(rows, dict.fromkeys(TARGETS, WHY))
 
 
-def peers(folder: Path, form: str) -> Peers:
-    """Return a call of each peer; each verifies, and answers with a chain of three."""
-    text = (folder / "chain.pem").read_text("ascii")
-    chain = [ssl.PEM_cert_to_DER_cert(part + world.END) for part in text.split(world.END)[:-1]]
-    bundle = folder.parent / "bundle.pem"
+def peers(chain: str, form: str, anchors: int) -> Peers:
+    """Return a call of each peer, which verifies; each has refused without the anchors before."""
+    sent, bundle, is_parsed = world.sent(chain), world.bundle(anchors), form == "parsed"
+    unknown = world.sent(world.UNKNOWN)
     makers = {OURS: _ours}
     if harness.installed("OpenSSL"):
         makers[PYOPENSSL] = _pyopenssl
     if harness.installed("cryptography"):
         makers[CRYPTOGRAPHY] = _cryptography
-    calls = {name: make(bundle, chain, form == "parsed") for name, make in makers.items()}
-    for name, call in calls.items():
-        if len(call()) != 3:
-            raise RuntimeError(f"{name} gives another chain")
+    if not floor.why_not():
+        makers[floor.FLOOR] = _floor
+    calls = {name: make(bundle, sent, is_parsed) for name, make in makers.items()}
+    for name, make in makers.items():
+        expect(_refuses(make(bundle, unknown, is_parsed)), f"{name} accepts an unknown root")
     return calls
 
 
+def _refuses(call: Any) -> bool:
+    try:
+        call()
+    except Exception:
+        return True
+    return False
+
+
 def _ours(bundle: Path, chain: list[bytes], is_parsed: bool) -> Any:
+    import fasttrust
+
     trust = fasttrust.TrustStore.from_pem_file(bundle)
     sent: Any = [fasttrust.Certificate(der) for der in chain] if is_parsed else chain
-    return lambda: fasttrust.verify_chain(sent, server_hostname=world.HOST, trust=trust)
+    verify, expected = fasttrust.verify_chain, len(chain) + 1
+    return lambda: expect(
+        len(verify(sent, server_hostname=world.HOST, trust=trust)) == expected, "another chain"
+    )
 
 
 def _pyopenssl(bundle: Path, chain: list[bytes], is_parsed: bool) -> Any:
@@ -104,8 +135,9 @@ def _pyopenssl(bundle: Path, chain: list[bytes], is_parsed: bool) -> Any:
     def parse() -> list[Any]:
         return [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
 
-    def verify(leaf: Any, *others: Any) -> Any:
-        return crypto.X509StoreContext(store, leaf, list(others)).get_verified_chain()
+    def verify(leaf: Any, *others: Any) -> None:
+        found = crypto.X509StoreContext(store, leaf, list(others)).get_verified_chain()
+        expect(len(found) == len(chain) + 1, "another chain")
 
     sent = parse()
     return lambda: verify(*sent) if is_parsed else verify(*parse())
@@ -118,13 +150,19 @@ def _cryptography(bundle: Path, chain: list[bytes], is_parsed: bool) -> Any:
         warnings.simplefilter("ignore")  # some public roots have serial numbers of old habits
         store = verification.Store(x509.load_pem_x509_certificates(bundle.read_bytes()))
     name = x509.DNSName(world.HOST)
+    depth = max(8, len(chain))  # its default is 8 intermediates
 
     def parse() -> list[Any]:
         return [x509.load_der_x509_certificate(der) for der in chain]
 
-    def verify(leaf: Any, *others: Any) -> Any:
-        builder = verification.PolicyBuilder().store(store)
-        return builder.build_server_verifier(name).verify(leaf, list(others))
+    def verify(leaf: Any, *others: Any) -> None:
+        builder = verification.PolicyBuilder().store(store).max_chain_depth(depth)
+        found = builder.build_server_verifier(name).verify(leaf, list(others))
+        expect(len(found) == len(chain) + 1, "another chain")
 
     sent = parse()
     return lambda: verify(*sent) if is_parsed else verify(*parse())
+
+
+def _floor(bundle: Path, chain: list[bytes], is_parsed: bool) -> Any:
+    return floor.verifying(bundle, chain, is_parsed, world.HOST, len(chain) + 1)

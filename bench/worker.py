@@ -1,20 +1,59 @@
-"""One task in a process of its own: ``python -m bench.worker MODULE:FUNCTION [ARGUMENT ...]``.
+"""One task in a process of its own: ``python -m bench.worker time|count|call TASK [ARGUMENT ...]``.
 
-The arguments are JSON, and so is what is printed: the function's answer.
+A task is "module:function", its arguments are JSON, and so is what is printed. `time` and `count`
+take two and four arguments of their own first; see ``harness.Bench``.
 """
 
 import importlib
 import json
 import sys
+from typing import Any
+
+# What is kept of pyperf's metadata: no name of a machine, no path of its.
+METADATA = (
+    "aslr",
+    "cpu_count",
+    "cpu_freq",
+    "cpu_model_name",
+    "date",
+    "load_avg_1min",
+    "python_version",
+    "runnable_threads",
+    "timer",
+)
 
 
 def main() -> None:
-    name, *arguments = sys.argv[1:]
+    how, name, *texts = sys.argv[1:]
+    arguments = [json.loads(text) for text in texts]
     module, _, function = name.partition(":")
     task = getattr(importlib.import_module(f"bench.{module}"), function)
-    answer = task(*map(json.loads, arguments))
+    answer = task(*arguments) if how == "call" else measure(how, task, arguments)
     if answer is not None:
         print(json.dumps(answer))
+
+
+def measure(how: str, task: Any, arguments: list[Any]) -> Any:
+    """Let the task's participants take turns, by a clock or under callgrind."""
+    from . import harness
+
+    if how == "count":
+        numbers, rest = arguments[:4], arguments[4:]
+        return harness.counts(peers_of(task(*rest))[0], *numbers)
+    rounds, batch, *rest = arguments
+    peers, clock = peers_of(task(*rest))
+    values = harness.interleave(peers, rounds, batch, clock)
+    pyperf: Any = importlib.import_module("pyperf")
+    collected = pyperf.Run([1.0]).get_metadata()
+    metadata = {name: collected[name] for name in METADATA if name in collected}
+    return {"values": values, "metadata": metadata}
+
+
+def peers_of(answer: Any) -> Any:
+    """Return participants and their clock; a task that names no clock is timed by the wall's."""
+    import time
+
+    return answer if isinstance(answer, tuple) else (answer, time.perf_counter)
 
 
 if __name__ == "__main__":

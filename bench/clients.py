@@ -1,0 +1,135 @@
+"""HTTP clients, from their constructor to the first byte of the first request.
+
+A Session or Client of its own for each request: injected; as the client comes, with the bundle;
+with truststore injected; and with a context of ours that was prepared once: the least there is.
+aiohttp makes its own context when it is imported, so there each session is given a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from . import harness, stats, world
+from .harness import Bench, Peers, expect
+from .stats import OURS, Row
+
+TITLE = "requests, httpx, aiohttp: from the constructor to the first byte"
+WITHOUT, PREPARED, TRUSTSTORE = "ssl, as it comes", "a prepared context", "truststore"
+CLIENTS = ("requests", "httpx", "aiohttp")
+PREPARED_TARGET = 1.1
+#: Ten times cheaper on OpenSSL 3.0; from 3.5 on a bundle costs a tenth of that.
+WITHOUT_TARGET = 0.1 if ssl.OPENSSL_VERSION_INFO < (3, 5) else 1.0
+NOTES = {
+    PREPARED: "ours, made once: the least there is",
+    TRUSTSTORE: "reads the bundle at every connection",
+}
+Get = Callable[[str], None]
+
+
+def run(bench: Bench) -> list[Row]:
+    rows: list[Row] = harness.missing("a fresh HTTP client to its first byte", *CLIENTS)
+    with world.server(bench.folder, world.chain_name(), "TLS 1.3", answer="http") as port:
+        for client in filter(harness.installed, CLIENTS):
+            figure = f"a fresh {client} client to its first byte"
+            runs = bench.time(figure, "clients:peers", client, port, False)
+            rows += stats.all_beside(figure, "ms", runs, notes=NOTES)
+            figure += ", instructions"
+            if bench.fast and client != CLIENTS[0]:
+                continue
+            if absent := harness.uncounted(figure):
+                rows += absent
+                continue
+            runs = bench.count(figure, "clients:peers", client, port, bench.fast)
+            targets = {PREPARED: PREPARED_TARGET, WITHOUT: WITHOUT_TARGET}
+            rows += stats.all_beside(figure, "instructions", runs, targets=targets, notes=NOTES)
+    return rows
+
+
+def peers(client: str, port: int, is_fast: bool) -> Peers:
+    """Return a request by each way; what is injected is taken out again behind each."""
+    import fasttrust
+
+    find = socket.getaddrinfo
+    socket.getaddrinfo = lambda host, *more, **words: find("127.0.0.1", *more, **words)  # type: ignore[assignment]
+    make = {"requests": _requests, "httpx": _httpx, "aiohttp": _aiohttp}[client]
+    url, unknown = (f"https://{host}:{port}/" for host in (world.HOST, "wrong.test"))
+    bundle, prepared = str(world.bundle()), fasttrust.create_default_context()
+    gets: dict[str, Get] = {
+        OURS: _between(fasttrust.inject_into_ssl, fasttrust.extract_from_ssl, make(None, None)),
+        PREPARED: make(None, prepared),
+        WITHOUT: make(bundle, None),
+    }
+    if harness.installed("truststore") and not is_fast:
+        module: Any = import_module("truststore")
+        gets[TRUSTSTORE] = _between(
+            module.inject_into_ssl, module.extract_from_ssl, make(None, None)
+        )
+    for name, get in gets.items():
+        expect(_refuses(get, unknown), f"{client}, {name}: accepts wrong.test")
+    return {name: lambda get=get: get(url) for name, get in gets.items()}
+
+
+def _refuses(get: Get, url: str) -> bool:
+    try:
+        get(url)
+    except Exception as error:
+        return "CERTIFICATE_VERIFY_FAILED" in str(error)
+    return False
+
+
+def _between(before: Callable[[], object], after: Callable[[], object], get: Get) -> Get:
+    def call(url: str) -> None:
+        before()
+        try:
+            get(url)
+        finally:
+            after()
+
+    return call
+
+
+def _requests(bundle: str | None, prepared: ssl.SSLContext | None) -> Get:
+    requests: Any = import_module("requests")
+    adapters: Any = import_module("requests.adapters")
+
+    class Prepared(adapters.HTTPAdapter):  # type: ignore[misc]
+        def init_poolmanager(self, *arguments: Any, **keywords: Any) -> None:
+            super().init_poolmanager(*arguments, ssl_context=prepared, **keywords)
+
+    def get(url: str) -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            if prepared is not None:
+                session.mount("https://", Prepared())
+            expect(session.get(url, verify=bundle or True).content == world.BODY, "another body")
+
+    return get
+
+
+def _httpx(bundle: str | None, prepared: ssl.SSLContext | None) -> Get:
+    httpx: Any = import_module("httpx")
+
+    def get(url: str) -> None:
+        verify: Any = prepared or (ssl.create_default_context(cafile=bundle) if bundle else True)
+        with httpx.Client(verify=verify, trust_env=False) as client:
+            expect(client.get(url).content == world.BODY, "another body")
+
+    return get
+
+
+def _aiohttp(bundle: str | None, prepared: ssl.SSLContext | None) -> Get:
+    aiohttp: Any = import_module("aiohttp")
+    loop = asyncio.new_event_loop()
+
+    async def request(url: str) -> None:
+        context = prepared or ssl.create_default_context(cafile=bundle)
+        connector = aiohttp.TCPConnector(ssl=context, resolver=aiohttp.ThreadedResolver())
+        async with aiohttp.ClientSession(connector=connector) as session, session.get(url) as got:
+            expect(await got.read() == world.BODY, "another body")
+
+    return lambda url: loop.run_until_complete(request(url))

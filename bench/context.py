@@ -1,0 +1,129 @@
+"""A context: its time, instructions, allocations and memory, made alone and used once.
+
+The first context of a process is measured by ``start``, HTTP clients by ``clients``.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import ssl
+from pathlib import Path
+from typing import Any
+
+from . import floor, harness, peers, stats, world
+from .harness import Bench, Peers
+from .peers import HASHED, PYOPENSSL, STDLIB
+from .stats import OURS, Row
+
+TITLE = "a context: time, allocations, memory, with its first handshake"
+BARE = "ssl.SSLContext, bare"
+TARGET = 1.1  # of a bare one
+NOTES = {**peers.NOTES, BARE: "trusts nobody", floor.UNVERIFIED: "trusts nobody"}
+CONTEXTS = 600  # of those that cost little memory; of the others a tenth
+
+
+def run(bench: Bench) -> list[Row]:
+    rows: list[Row] = []
+    figure = "a context that trusts the system"
+    runs = bench.time(figure, "context:least")
+    rows += stats.all_beside(figure, "µs", runs, targets={BARE: TARGET}, notes=NOTES)
+    rows += harness.uncounted(figure) or _counted(bench)
+    figure = "create_default_context(), made and thrown away"
+    rows += stats.all_beside(figure, "ms", bench.time(figure, "context:making"), notes=NOTES)
+    with world.server(bench.folder, world.chain_name(), "TLS 1.3") as port:
+        figure = "a new context and its first handshake"
+        runs = bench.time(figure, "context:used", port)
+        rows += stats.all_beside(figure, "ms", runs, notes=NOTES)
+        rows += _memory(bench, port)
+    return rows + harness.missing(figure, "truststore", "wassima", "certifi", "OpenSSL")
+
+
+def _counted(bench: Bench) -> list[Row]:
+    figure = "a context that trusts the system, instructions"
+    runs = bench.count(figure, "context:counted", bench.fast)
+    rows = stats.all_beside(figure, "instructions", runs, targets={BARE: TARGET}, notes=NOTES)
+    allocations = bench.allocations[figure]
+    figure = "the same, allocations: calls of malloc, calloc, realloc"
+    return rows + stats.all_beside(figure, "calls", allocations, notes=NOTES)
+
+
+def _memory(bench: Bench, port: int) -> list[Row]:
+    figure = "memory of a used context, beyond a bare one's"
+    bench.say(figure)
+    names = [
+        OURS,
+        STDLIB,
+        HASHED,
+        *(() if bench.fast else (peers.CERTIFI, PYOPENSSL, peers.WASSIMA)),
+    ]
+    values: stats.Values = {name: [] for name in names}
+    for _ in range(1 if bench.fast else 3):
+        bare = bench.call("context:memory", BARE, port)
+        for name in list(values):
+            used = bench.call("context:memory", name, port)
+            if used is None:
+                values.pop(name)
+            else:
+                values[name].append(max(1.0, used - bare))
+    runs = bench.keep(figure, "byte", [values])
+    return stats.all_beside(figure, "KiB", runs, targets={STDLIB: 0.05}, notes=NOTES)
+
+
+def bare() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def least() -> Peers:
+    import fasttrust
+
+    peers.proved_contexts(OURS)
+    return {OURS: lambda: fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT), BARE: bare}
+
+
+def counted(is_fast: bool) -> Peers:
+    calls = least()
+    heavy = [] if is_fast else [STDLIB, PYOPENSSL, *([] if floor.why_not() else [floor.FLOOR])]
+    made = making()
+    return {**calls, **{name: made[name] for name in (HASHED, *heavy) if name in made}}
+
+
+def making() -> Peers:
+    peers.proved_contexts()
+    calls: Peers = {**peers.contexts(), BARE: bare}
+    calls.pop(peers.UNVERIFIED)
+    if not floor.why_not():
+        calls[floor.FLOOR] = floor.make_context(world.bundle())
+    return calls
+
+
+def used(port: int) -> Peers:
+    peers.proved_contexts()
+    calls: Peers = {name: peers.fresh(make, port) for name, make in peers.contexts().items()}
+    if not floor.why_not():
+        calls[floor.FLOOR] = floor.fresh(world.bundle(), port, world.HOST)
+    return calls
+
+
+def memory(name: str, port: int) -> float | None:
+    """Return how many bytes the process grew by for each context that has shaken hands."""
+    makers = peers.contexts() | {BARE: peers.unverified}
+    if name not in makers:
+        return None
+    make = makers[name]
+    number = CONTEXTS if name in (BARE, OURS, HASHED) else CONTEXTS // 10
+    kept: list[Any] = []
+    for _ in range(20):  # what the first ones bring along is nobody's
+        peers.connect(make(), port).close()
+    gc.collect()
+    before = _resident()
+    for _ in range(number):
+        context = make()
+        peers.connect(context, port).close()
+        kept.append(context)
+    return (_resident() - before) / number
+
+
+def _resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
