@@ -21,22 +21,16 @@ import lief
 
 TOP = Path(__file__).resolve().parent.parent.parent
 FRAMEWORKS = ("CoreFoundation", "Security")
-# What libSystem and compiler-rt give on a Mac, by its name there and its name in glibc.
-SYSTEM = {
+# What libSystem gives on a Mac under the name that it has in glibc too, and under another one.
+ALIKE = ("bcmp", "bzero", "calloc", "close", "dlsym", "free", "getpid", "malloc", "memchr")
+ALIKE += ("memcmp", "memcpy", "memset", "pipe", "read", "realloc", "snprintf", "strdup", "strlen")
+ALIKE += ("vsnprintf", "write")
+SYSTEM = {f"_{name}": name for name in ALIKE} | {
     "___bzero": "bzero",
-    "_bzero": "bzero",
-    "_calloc": "double_calloc",
-    "_free": "free",
-    "_getpid": "getpid",
-    "_malloc": "double_malloc",
-    "_memcpy": "memcpy",
-    "_memcmp": "memcmp",
-    "_memset": "memset",
-    "_snprintf": "snprintf",
-    "_strlen": "strlen",
-    "_strlcpy": "strncpy",
-    "___strlcpy_chk": "strncpy",
-    "_bcmp": "memcmp",
+    "___error": "mac_error",
+    "__dyld_get_image_name": "mac_dyld_get_image_name",
+    "__dyld_image_count": "mac_dyld_image_count",
+    "_dlopen": "mac_dlopen",
 }
 PAGE = 4096
 FLAGS = {"leaf": "check_leaf", "chain": "check_chain", "own": "own_crls"}
@@ -94,11 +88,14 @@ class Loader:
         assert fat is not None
         self.binary = fat.at(0)
         self.double = double
+        self.double.ft_double_since.restype = ctypes.c_bool
         self.glibc = ctypes.CDLL(None)
         segments = [each for each in self.binary.segments if each.virtual_size]
         size = max(each.virtual_address + each.virtual_size for each in segments)
         size = -(-size // PAGE) * PAGE
         self.memory = mmap.mmap(-1, size, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        # Never let go: OpenSSL calls the core when the process ends.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.memory))
         self.base = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
         for segment in segments:
             content = bytes(segment.content)
@@ -136,8 +133,8 @@ class Loader:
         if name == "dyld_stub_binder":
             return 0  # everything is bound already
         assert name in SYSTEM, f"{name} of {library!r} is not known here"
-        in_double = SYSTEM[name].startswith("double_")
-        return self._address(self.double if in_double else self.glibc, SYSTEM[name])
+        ours = SYSTEM[name].startswith("mac_")
+        return self._address(self.double if ours else self.glibc, SYSTEM[name])
 
     @staticmethod
     def _address(library: ctypes.CDLL, name: str) -> int:
@@ -152,6 +149,10 @@ class Loader:
 
         self.kept.append(check)
         return ctypes.cast(check, ctypes.c_void_p).value or 0
+
+    def of_double(self, name: str) -> int:
+        """Return the address of a function of the double's."""
+        return self._address(self.double, name)
 
     def function(self, name: str) -> int:
         """Return the address of a function of the library's own."""
@@ -180,15 +181,12 @@ def question(asked: str, ders: list[bytes]) -> Question:
         elif name == "offline":
             made.policy.network = False
         else:
-            setattr(
-                made, {"leaf": "check_leaf", "chain": "check_chain", "own": "own_crls"}[name], 1
-            )
+            setattr(made, FLAGS[name], True)
     return made
 
 
 def main(library: str, double_path: str, folder: Path) -> int:
     double = ctypes.CDLL(double_path)
-    double.ft_double_since.restype = ctypes.c_bool
     wrong = asked_in_all = 0
     root = (folder / "root.der").read_bytes()
     double.double_trust_der(root, ctypes.c_size_t(len(root)))
