@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,7 +23,7 @@ from telling import heard, says
 import fasttrust
 import modes
 import peer
-from fasttrust import _asked, _compat, _guard, _native
+from fasttrust import _asked, _compat, _guard, _native, _native_platform
 from pki import HOST, Chain, Issued, intermediate, leaf, root
 
 ROOT = root("root")
@@ -32,25 +33,44 @@ WHOLE = (*SENT.certificates, ROOT)
 TIMEOUT = 10
 
 
-#: Whether the platform is the double of macOS, and not the one that is told what to say.
+#: Whether the platform is the double of macOS, or Windows, and not one that is told what to say.
 DOUBLE = hasattr(_native.lib, "double_reset")
+WINDOWS = sys.platform == "win32"
 
 
 #: Every test of the guard has these marks.
 GUARD_TESTS = [
     pytest.mark.skipif(
-        not (_native.SYSTEM_NAME == "told" or DOUBLE) or not modes.COMPAT,
-        reason="needs the extension of tests/told/run or tests/macos/run, in compat mode",
+        not (_native.SYSTEM_NAME == "told" or DOUBLE or WINDOWS) or not modes.COMPAT,
+        reason="needs compat mode, and Windows or what tests/told/run or tests/macos/run builds",
     ),
     pytest.mark.usefixtures("distrust"),
 ]
-TOLD = pytest.mark.skipif(DOUBLE, reason="the double of macOS is not told what to say")
+TOLD = pytest.mark.skipif(DOUBLE or WINDOWS, reason="no real platform is told what to say")
 VERSIONS = pytest.mark.parametrize("version", peer.VERSIONS, ids=lambda version: version.name)
 GUARDED = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "unguarded"])
 
 
+_asked_windows = 0
+
+
+def _count(verify: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        global _asked_windows  # noqa: PLW0603
+        _asked_windows += 1
+        return verify(*args, **kwargs)
+
+    return counted
+
+
+if WINDOWS:
+    _native_platform.platform_verify = _count(_native_platform.platform_verify)
+
+
 def trusts() -> None:
     """Let the platform trust the server from now on."""
+    if WINDOWS:
+        pytest.skip("Windows looks at its Root store once in each process: tests/test_windows.py")
     if DOUBLE:
         _native.lib.double_reset()
         _native.lib.double_trust_der(ROOT.der, len(ROOT.der))
@@ -59,7 +79,11 @@ def trusts() -> None:
 
 
 def refuses() -> None:
-    """Let the platform refuse it."""
+    """Let the platform refuse it; Windows, whose Root store lacks the root, does so anyway."""
+    global _asked_windows  # noqa: PLW0603
+    if WINDOWS:
+        _asked_windows = 0
+        return
     if DOUBLE:
         _native.lib.double_reset()
         return
@@ -68,6 +92,8 @@ def refuses() -> None:
 
 def asked() -> int:
     """Return how often the platform was asked since then."""
+    if WINDOWS:
+        return _asked_windows
     return int(_native.lib.double_recorded().evaluations if DOUBLE else heard().times)
 
 
@@ -152,18 +178,25 @@ def listener(version: ssl.TLSVersion) -> Iterator[tuple[int, list[Server]]]:
     context = peer.server_context(SENT, version=version)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(TIMEOUT)
+        port = listening.getsockname()[1]
+        done = threading.Event()
 
         def accept() -> None:
             with contextlib.suppress(OSError):
                 while True:
-                    had.append(Server(listening.accept()[0], context))
+                    raw = listening.accept()[0]
+                    if done.is_set():
+                        raw.close()
+                        return
+                    had.append(Server(raw, context))
 
         thread = threading.Thread(target=accept)
         thread.start()
         try:
-            yield listening.getsockname()[1], had
+            yield port, had
         finally:
-            listening.shutdown(socket.SHUT_RDWR)
+            done.set()
+            socket.create_connection(("127.0.0.1", port), TIMEOUT).close()  # wakes it, everywhere
             thread.join(TIMEOUT)
             for each in had:
                 each.thread.join(TIMEOUT)

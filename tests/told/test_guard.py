@@ -9,7 +9,6 @@ each attack is one that the guard stops, and not something that could not have w
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 import ssl
@@ -157,7 +156,7 @@ def duplicated(tls: ssl.SSLSocket) -> object:
     """`dup` is refused as ever; a copy of the descriptor makes a connection of its own."""
     with pytest.raises(NotImplementedError):
         tls.dup()
-    with socket.socket(fileno=os.dup(tls.fileno())) as copy:
+    with socket.socket(fileno=socket.dup(tls.fileno())) as copy:
         copy.settimeout(TIMEOUT)
         with tls.context.wrap_socket(copy, server_hostname=HOST) as again:
             return again.recv(100)
