@@ -6,13 +6,13 @@ It comes after the platform's yes, and can only refuse.
 from __future__ import annotations
 
 from math import log
-from typing import Any
 
 from . import _der
 from ._certificate import Certificate
 from ._decode import spki
 from ._decode_key import describe_key
 from ._der import Reader
+from ._typing import Any
 
 _EE_KEY_TOO_SMALL = 66  # X509_V_ERR_*
 _CA_KEY_TOO_SMALL = 67

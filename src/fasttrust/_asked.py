@@ -20,13 +20,13 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from . import _native, _native_platform
 from ._agree import is_address, is_for, too_weak
 from ._certificate import Certificate
 from ._fed import Settings, state_of
 from ._guard import Record, sent_by
+from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
 _verify_mode, _check_hostname, _options, _verify_flags = (

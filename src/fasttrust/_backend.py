@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from typing import NamedTuple
 
 from . import _native
 from ._mode import compat_reason
+from ._typing import NamedTuple
 
 
 class Backend(NamedTuple):

@@ -13,10 +13,10 @@ import base64
 import hashlib
 import os
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from . import _anchors
 from ._anchors import Index
+from ._typing import NamedTuple
 
 #: No published bundle is smaller: a file of fewer certificates is not even looked at.
 LEAST = 100

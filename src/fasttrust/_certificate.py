@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import textwrap
-from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from . import _native
 from ._decode import PeerCert, decode, spki
+from ._typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +80,7 @@ class Certificate:
             return bytes(self)
         if format == ENCODING_PEM:
             text = base64.b64encode(bytes(self)).decode("ascii")
-            lines = "\n".join(textwrap.wrap(text, 64))
+            lines = "\n".join(text[at : at + 64] for at in range(0, len(text), 64))
             return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"
         raise ValueError("Unsupported format")
 

@@ -12,12 +12,12 @@ import _ssl
 import ssl
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from . import _asked, _bundles, _log, _native
 from ._fed import State, fill, state_of
 from ._guard import Guard, Listed, Pipe, Record, is_guard, sent_by
 from ._mode import compat_reason
+from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
 _NONE = int(ssl.CERT_NONE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import weakref
 from collections.abc import Callable
-from typing import Any
 
 from . import _log, _native
 from ._certificate import Certificate, certificates
@@ -13,6 +12,7 @@ from ._compat import door, is_attached
 from ._errors import VerificationError, ssl_refusal, verification_error
 from ._guard import is_guard
 from ._hints import hint, without_store
+from ._typing import Any
 
 _MISSING, _CLOSED = object(), object()
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import _ssl
-import datetime
 import os
 import ssl
 import threading
 import weakref
-from typing import Any
 
 from . import _bundles, _compat, _native
 from ._anchors import Index, from_der
@@ -20,7 +18,11 @@ from ._standard import Settings
 from ._standard import Standard as _Standard
 from ._system import Platform, System, system
 from ._trust import TrustStore
+from ._typing import TYPE_CHECKING, Any
 from ._verified import Held, Verified
+
+if TYPE_CHECKING:
+    import datetime
 
 # One context is not to be attached by two threads at once; a handshake never waits for this.
 # Reentrant, for a signal's handler, a finalizer or a program's property may attach another.

@@ -9,10 +9,7 @@ The bytes are taken to be hostile: the only exception is `ValueError`, and the t
 
 from __future__ import annotations
 
-import calendar
-import datetime
 import re
-from typing import NamedTuple, TypedDict
 
 from . import _der
 from ._decode_extensions import (
@@ -26,24 +23,29 @@ from ._decode_extensions import (
 )
 from ._decode_names import LINE, Name, check_name, show_general_name, show_name, show_utf8
 from ._der import NotDERError, Reader
+from ._typing import TYPE_CHECKING, NamedTuple
 
+if TYPE_CHECKING:
+    from typing import TypedDict
 
-class _Always(TypedDict):
-    subject: Name
-    issuer: Name
-    version: int
-    serialNumber: str
-    notBefore: str
-    notAfter: str
+    class _Always(TypedDict):
+        subject: Name
+        issuer: Name
+        version: int
+        serialNumber: str
+        notBefore: str
+        notAfter: str
 
+    class PeerCert(_Always, total=False):
+        """What `getpeercert()` returns; a certificate without the extension lacks the key."""
 
-class PeerCert(_Always, total=False):
-    """What `getpeercert()` returns; a certificate without the extension lacks the key."""
+        subjectAltName: tuple[tuple[str, str | Name], ...]
+        OCSP: tuple[str, ...]
+        caIssuers: tuple[str, ...]
+        crlDistributionPoints: tuple[str, ...]
 
-    subjectAltName: tuple[tuple[str, str | Name], ...]
-    OCSP: tuple[str, ...]
-    caIssuers: tuple[str, ...]
-    crlDistributionPoints: tuple[str, ...]
+else:
+    PeerCert = dict
 
 
 class _Certificate(NamedTuple):
@@ -63,8 +65,8 @@ _SERIAL_LINE = 35
 _DATE = rb"(\d\d)(\d\d)(\d\d)(\d\d)"
 _ZONE = rb"(?:Z|([+-])(\d\d)(\d\d))"
 _TIMES = {
-    _der.UTC_TIME: re.compile(rb"(\d\d)" + _DATE + rb"(\d\d)?()" + _ZONE),
-    _der.GENERALIZED_TIME: re.compile(rb"(\d{4})" + _DATE + rb"(?:(\d\d)(\.\d+)?)?" + _ZONE),
+    _der.UTC_TIME: rb"(\d\d)" + _DATE + rb"(\d\d)?()" + _ZONE,
+    _der.GENERALIZED_TIME: rb"(\d{4})" + _DATE + rb"(?:(\d\d)(\.\d+)?)?" + _ZONE,
 }
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -177,8 +179,12 @@ def _show_serial(serial: int) -> str:
 
 def _time(reader: Reader) -> str:
     tag = _der.GENERALIZED_TIME if reader.follows(_der.GENERALIZED_TIME) else _der.UTC_TIME
-    match = _TIMES[tag].fullmatch(reader.value(tag))
+    match = re.fullmatch(_TIMES[tag], reader.value(tag))
     return _BAD_TIME if match is None else _show_time(match)
+
+
+def _is_leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 def _show_time(match: re.Match[bytes]) -> str:
@@ -188,9 +194,11 @@ def _show_time(match: re.Match[bytes]) -> str:
         year += 2000 if year < 50 else 1900
     if not (1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
         return _BAD_TIME
-    if not 1 <= day <= _DAYS[month - 1] + (month == 2 and calendar.isleap(year)):
+    if not 1 <= day <= _DAYS[month - 1] + (month == 2 and _is_leap(year)):
         return _BAD_TIME
     if sign:
+        import datetime  # here, for it takes long
+
         offset = datetime.timedelta(hours=int(hours), minutes=int(minutes))
         if int(hours) > 12 or int(minutes) > 59:
             return _BAD_TIME

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
 
 from . import _der
 from ._decode_names import URI, check_general_name, check_general_names, read_attributes
 from ._der import MalformedError, NotDERError, Reader
+from ._typing import TypeAlias, TypeVar
 
 _T = TypeVar("_T")
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import os
 import ssl
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from ._context import SSLContext, adopt, checked, is_server
 from ._policy import Revocation, policy
 from ._standard import Standard as _Standard
 from ._trust import TrustStore
+from ._typing import TYPE_CHECKING, Any
 from ._verified import Held
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
 
 # Ours may be put in its place.

@@ -9,7 +9,8 @@ from __future__ import annotations
 import _ssl
 import contextlib
 import ssl
-from typing import Any, NamedTuple
+
+from ._typing import Any, NamedTuple
 
 _Base: Any = _ssl._SSLContext
 

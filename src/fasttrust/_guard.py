@@ -11,10 +11,10 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
 
 from . import _log, _native
 from ._certificate import Certificate, Unparsed, certificates
+from ._typing import Any, Protocol
 
 _DER = 2  # _ssl.ENCODING_DER
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import ssl
 from collections.abc import Callable, Sequence
 
@@ -130,6 +129,8 @@ def _dates(
     host: str | None,
     at_time: int | None = None,
 ) -> str:
+    import datetime  # here, for it takes long
+
     utc = datetime.timezone.utc
     now = datetime.datetime.now(utc)
     clock = "this machine's clock says"

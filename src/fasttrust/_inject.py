@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from . import _bundles, _context, _log, _native
 from ._connection import watched_class
@@ -23,6 +22,7 @@ from ._mode import compat_reason
 from ._native import HOLDER
 from ._standard import Standard as _Standard
 from ._trust import TrustStore
+from ._typing import Any, NamedTuple
 from ._verified import Held, Verified
 
 _METHODS = (

@@ -6,7 +6,8 @@ Where nothing has imported it, nothing has asked to hear less than a warning.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+
+from ._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import logging

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import sysconfig
 from collections.abc import Mapping
-from typing import Any
+
+from ._typing import Any
 
 
 def explained(error: ImportError, module: Mapping[str, Any]) -> ImportError:

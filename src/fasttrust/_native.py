@@ -14,7 +14,8 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NewType, TypeGuard
+
+from ._typing import Any, NamedTuple, NewType, TypeGuard
 
 try:
     # By name, so that freezers (PyInstaller, cx_Freeze) find what the extension needs.

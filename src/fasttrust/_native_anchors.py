@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ._native import Index, Source, check, ffi, lib, open_library
+from ._typing import Any
 
 
 def index_from_pem(text: bytes) -> Index | None:

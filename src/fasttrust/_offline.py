@@ -5,10 +5,8 @@ from __future__ import annotations
 import _ssl
 import base64
 import binascii
-import datetime
 import ssl
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from . import _native, _native_offline
 from ._certificate import Certificate, certificates, parsed, remember_parsed
@@ -20,6 +18,10 @@ from ._mode import compat_reason
 from ._places import environment
 from ._policy import seconds
 from ._trust import TrustStore
+from ._typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import datetime
 
 #: One certificate in DER, one or more in PEM, or one that may have been parsed before.
 Given = Certificate | str | bytes | bytearray | memoryview

@@ -7,9 +7,9 @@ import os
 import re
 import sys
 from functools import cache
-from typing import NamedTuple
 
 from . import _native
+from ._typing import NamedTuple
 
 # Where distributions keep the bundle for TLS servers, where OpenSSL's own default holds nothing: a
 # wheel may bring an OpenSSL that was built for another system.

@@ -5,15 +5,18 @@ What a platform cannot honour is a ``ValueError``, never a silent weaker meaning
 
 from __future__ import annotations
 
-import datetime
-from typing import Literal, NamedTuple
-
 from . import _native
 from ._mode import compat_reason
+from ._typing import TYPE_CHECKING, NamedTuple
 
-Revocation = Literal["platform", "soft", "hard"]
+if TYPE_CHECKING:
+    import datetime
+    from typing import Literal
 
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    Revocation = Literal["platform", "soft", "hard"]
+else:
+    Revocation = str
+
 _DEFAULT_TIMEOUT = 3.0
 _LONGEST_TIMEOUT = 2**31 / 1000
 
@@ -83,8 +86,11 @@ def seconds(at_time: datetime.datetime) -> int:
         TypeError: it is not a ``datetime``.
         ValueError: it has no time zone, and could mean any moment of a day.
     """
+    import datetime  # here, for it takes long
+
     if not isinstance(at_time, datetime.datetime):
         raise TypeError(f"at_time is not a datetime: {type(at_time).__name__!r}")
     if at_time.utcoffset() is None:
         raise ValueError("at_time has no time zone: give it one, such as datetime.timezone.utc")
-    return (at_time - _EPOCH) // datetime.timedelta(seconds=1)
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    return (at_time - epoch) // datetime.timedelta(seconds=1)

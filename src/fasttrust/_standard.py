@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import _ssl
 import ssl
-from typing import Any
+
+from ._typing import Any
 
 
 def _find() -> type[_ssl._SSLContext]:

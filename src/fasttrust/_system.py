@@ -11,12 +11,12 @@ import os
 import ssl
 import threading
 import time
-from typing import NamedTuple
 
 from . import _anchors, _log, _native, _native_anchors
 from ._anchors import Index, Signature, is_settled, signature_of
 from ._mode import compat_reason
 from ._places import UNSET, Environment, Places, environment, hashed_names, places, searched
+from ._typing import NamedTuple
 
 #: How long the store is taken to be unchanged, in nanoseconds.
 PERIOD = 2_000_000_000

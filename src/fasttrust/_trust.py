@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from . import _anchors
 from ._anchors import Index
 from ._certificate import Certificate
 from ._system import NoStoreError, Platform, System, system
+from ._typing import Any
 
 
 class TrustStore:

@@ -8,7 +8,6 @@ import hashlib
 import os
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from . import _asked, _bundles, _compat, _log, _native
 from ._anchors import Index, as_ssl_loads, index_of_data, index_of_file
@@ -17,6 +16,7 @@ from ._fed import loaded
 from ._mode import compat_reason
 from ._policy import Policy
 from ._system import Platform, System, system
+from ._typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
