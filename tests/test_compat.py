@@ -129,6 +129,28 @@ def test_sni_switch_to_a_context_of_clients_is_refused() -> None:
     assert "trusts the system on both sides" in str(outcome.server_error)
 
 
+@pytest.mark.parametrize("first_verifies", [True, False])
+def test_sni_server_hands_out_nothing_that_it_would_refuse(first_verifies: bool) -> None:
+    """Nobody could tell by which context a client was verified: its next handshake is full."""
+    first, second = made(SERVER, LOADED), made(SERVER, LOADED)
+    for context in (first, second):
+        server(context)
+    first.verify_mode = ssl.CERT_REQUIRED if first_verifies else ssl.CERT_NONE
+    peer.choose_by_name(first, {pki.HOST: second})
+    client = plain(CLIENT, STRANGER)
+    leaf_of(LOADED).load(client)
+    if not first_verifies:  # it learns by its first connection that the second one verifies
+        Pair(client, first).shake().close()
+    session = None
+    for _ in range(2):
+        pair = Pair(client, first, session=session).shake()
+        assert not pair.server.session_reused
+        pair.client.write(peer.SECRET)
+        assert peer.SECRET == pair.server.read(100)
+        session = pair.client.session
+        pair.close()
+
+
 def test_both_sides_where_the_program_asked_for_both() -> None:
     """The default certificates, and `trust=`, count on both sides: nothing is refused."""
     asked = made(BOTH, LOADED)

@@ -122,7 +122,7 @@ BELOW = {
     "_native_platform": {"_native"},
     "_fed": set(),
     "_agree": {"_der", "_decode", "_decode_key", "_certificate"},
-    "_asked": {"_native", "_native_platform", "_agree", "_certificate", "_fed", "_guard"},
+    "_asked": {"_log", "_native", "_native_platform", "_agree", "_certificate", "_fed", "_guard"},
     "_compat": {"_log", "_native", "_asked", "_bundles", "_fed", "_guard", "_mode"},
     "_trust": {"_anchors", "_certificate", "_system"},
     "_certificate": {"_native", "_decode"},

@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from . import _native, _native_platform
+from . import _log, _native, _native_platform
 from ._agree import is_address, is_for, too_weak
 from ._certificate import Certificate
 from ._fed import Settings, state_of
@@ -156,6 +156,30 @@ def own_settings(owner: type) -> None:
         setting = _Setting(name, convert)
         setting.__set_name__(owner, name)
         setattr(owner, name, setting)
+
+
+def load_cert_chain(self: Any, *args: Any, **kwargs: Any) -> None:
+    """Load a certificate of ours and its key, as ``ssl`` does.
+
+    On a socket it leaves before the platform has judged the server: that is said, once.
+    """
+    _Base.load_cert_chain(self, *args, **kwargs)
+    state = state_of(self)
+    if state is not None:
+        state.shows = True
+
+
+_told: set[str] = set()
+
+
+def tell_shown() -> None:
+    """Say, once in a process, that servers see a client's certificate before the verdict."""
+    if not _told:
+        _told.add("shown")
+        _log.warning(
+            "in compat mode a client certificate leaves, on a socket, before the server is judged; "
+            "over memory BIOs (asyncio) it waits"
+        )
 
 
 class OfPlatform:

@@ -9,6 +9,7 @@ is one. A store cannot forget and cannot differ by side, so what would need that
 from __future__ import annotations
 
 import _ssl
+import contextlib
 import ssl
 import sys
 from collections.abc import Callable, Sequence
@@ -83,7 +84,7 @@ def context_attach(
         state.system = before.system
         state.one_sided = state.one_sided or before.one_sided
         state.foreign = state.foreign or before.foreign
-        state.owned = before.owned
+        state.owned, state.shows = before.owned, before.shows
     _begin(context, state, ask_platform)
 
 
@@ -161,6 +162,8 @@ def wrap(
     state = state_of(context)
     if state is None:
         raise ValueError("this context was never given its verifier")
+    if server_side and context.sni_callback is not None and context.verify_mode != _NONE:
+        _hand_out_no_tickets(context)
     pipe = None
     with _asked.making:
         state = state_of(context) or state
@@ -183,10 +186,21 @@ def wrap(
     if settings is not None and not server_side:
         if held.indexes or state.owned:
             _tell_ignored(state)
+        if state.shows and not bio:
+            _asked.tell_shown()
         return Guard(inner, _asked.OfPlatform(context, host, settings, held.policy), pipe)
     judge = _OfOpenSSL(context, server_side, _NONE in modes)
     judge.check_side(context)
     return Guard(inner, judge)
+
+
+def _hand_out_no_tickets(context: Any) -> None:
+    """Spare clients the refusal of sessions of which a server cannot tell who verified them.
+
+    Of TLS 1.2 ``ssl`` cannot be kept from resuming them.
+    """
+    with contextlib.suppress(ValueError, AttributeError):  # a context for both sides, PyPy
+        context.num_tickets = 0
 
 
 def _tell_ignored(state: State) -> None:
@@ -264,6 +278,8 @@ class _OfOpenSSL:
     def moved(self, context: Any) -> None:
         """Prepare the context that takes over, as a server's may once it hears a name."""
         state = state_of(context)
+        if self._server_side and _verify_mode(context) != _NONE:
+            _hand_out_no_tickets(self._context)
         if state is not None:
             fill(context, state, vars(context)["_fasttrust_held"], self._server_side)
 

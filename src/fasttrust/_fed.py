@@ -32,17 +32,29 @@ class State:
         owned: whether some of that was loaded since the context is ours.
         system: whether the system's roots are in the store.
         one_sided: whether they are there for client connections alone.
+        shows: whether a certificate of ours was loaded, to be shown to servers that ask.
+        told: whether it was said that what the program loaded is ignored.
         settings: what the program set, where the platform judges the client connections.
     """
 
-    __slots__ = ("foreign", "indexes", "loaded", "one_sided", "owned", "settings", "system", "told")
+    __slots__ = (
+        "foreign",
+        "indexes",
+        "loaded",
+        "one_sided",
+        "owned",
+        "settings",
+        "shows",
+        "system",
+        "told",
+    )
 
     def __init__(self, foreign: bool) -> None:
         self.indexes: set[bytes] = set()
         self.loaded: set[bytes] = set()
         self.foreign = foreign
         self.owned = False
-        self.system = self.one_sided = self.told = False
+        self.system = self.one_sided = self.shows = self.told = False
         self.settings: Settings | None = None
 
 

@@ -278,6 +278,7 @@ class Verified:
 
 if _native.PLATFORM_DECIDES:
     _asked.own_settings(Verified)
+    Verified.load_cert_chain = _asked.load_cert_chain  # type: ignore[attr-defined]
 
 
 def _held(context: Any) -> Held:

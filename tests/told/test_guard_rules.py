@@ -24,7 +24,7 @@ from telling import heard, says
 
 import fasttrust
 import peer
-from fasttrust import _native, _native_platform
+from fasttrust import _asked, _native, _native_platform
 from pki import HOST, Chain, leaf, root
 from world import code, ders
 
@@ -219,3 +219,27 @@ def test_exchanged_context_is_refused() -> None:
     """A client connection keeps the context by which it is judged."""
     with victim(client()) as (tls, _), pytest.raises(ValueError, match="keeps its context"):
         tls.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def test_client_certificate_on_a_socket_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not over memory, not without a certificate, and once in a process."""
+    monkeypatch.setattr(_asked, "_told", set())
+    mine = Chain((leaf("mine", root("clients")),))
+
+    def said() -> int:
+        return sum("client certificate leaves" in each.message for each in caplog.records)
+
+    with victim(client()):
+        assert 0 == said()
+    for context in (client(), client()):
+        mine.load(context)
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+    assert 0 == said()
+    for _ in range(2):
+        context = client()
+        mine.load(context)
+        for _ in range(2):
+            with victim(context):
+                assert 1 == said()
