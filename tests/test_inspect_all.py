@@ -76,7 +76,8 @@ def test_200_hosts_take_the_time_of_the_slowest(servers: list[int]) -> None:
     assert [DEAD, 20, HOSTS - DEAD - 20] == (
         [verdicts.count(each) for each in (UNREACHABLE, REFUSED, TRUSTED)]
     )
-    assert took < 1.5 * max(report.seconds for report in reports)
+    # One after the other the silent ones alone would take twenty times as long.
+    assert took < 3 * max(report.seconds for report in reports)
 
 
 def test_more_hosts_than_threads_are_all_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
