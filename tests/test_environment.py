@@ -148,7 +148,10 @@ def test_isolated_mode_changes_nothing(option: str, file: Path) -> None:
     empty = file.parent / "empty"
     empty.mkdir()
     printed = check_python(code, option, SSL_CERT_FILE=str(file), SSL_CERT_DIR=str(empty))
-    assert "1\n1\n" == printed
+    ours, plain = printed.split()
+    assert "1" == ours
+    if sys.platform != "win32":  # there `ssl` lists Windows' own stores besides
+        assert "1" == plain
 
 
 def test_given_trust_wins_over_the_environment(

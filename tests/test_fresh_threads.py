@@ -14,7 +14,7 @@ import modes
 import peer
 import pki
 from fasttrust import _system
-from world import attached, check_python, code, leaf_of, machine_trusts, made
+from world import attached, check_python, code, leaf_of, machine_trusts, made, until_let
 
 STAYS, GONE = pki.root("stays"), pki.root("gone")
 SPARE = tuple(pki.root(f"spare {number}") for number in range(3))
@@ -37,7 +37,7 @@ def replaced(store: Path, content: str) -> None:
     """Put a file in the store's place, as a package manager does."""
     fresh = store.with_suffix(".new")
     fresh.write_text(content, "ascii")
-    os.replace(fresh, store)
+    until_let(lambda: os.replace(fresh, store))
 
 
 @modes.fed_once
@@ -69,7 +69,7 @@ def test_threads_shake_hands_while_the_store_changes(
         replaced(machine, pki.pem(STAYS, *SPARE[: turn % 4], *([GONE] if turn % 2 else [])))
         time.sleep(0.01)
         if turn % 8 == 3:
-            machine.unlink()
+            until_let(machine.unlink)
         elif turn % 4 == 1:
             os.truncate(machine, 100)
         else:

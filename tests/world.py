@@ -14,7 +14,9 @@ import ssl
 import subprocess
 import sys
 import textwrap
+import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,19 @@ def machine_trusts(monkeypatch: pytest.MonkeyPatch, folder: Path, *anchors: Issu
     monkeypatch.setenv("SSL_CERT_FILE", str(store))
     monkeypatch.setenv("SSL_CERT_DIR", str(empty))
     return store
+
+
+def until_let(change: Callable[[], object]) -> None:
+    """Change a file; Windows does not let one be replaced or removed while somebody reads it."""
+    for attempt in range(1000):
+        try:
+            change()
+        except PermissionError:
+            if sys.platform != "win32" or attempt == 999:
+                raise
+            time.sleep(0.001)
+        else:
+            return
 
 
 def hashed_directory(folder: Path, *anchors: Issued) -> Path:
