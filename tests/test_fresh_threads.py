@@ -60,7 +60,9 @@ def test_threads_shake_hands_while_the_store_changes(
                 wrong.append(found)
                 return
 
-    threads = [threading.Thread(target=shake, args=(number,)) for number in range(NUM_THREADS)]
+    threads = [
+        threading.Thread(target=shake, args=(number,), daemon=True) for number in range(NUM_THREADS)
+    ]
     for thread in threads:
         thread.start()
     broken = ("", "no certificate", STAYS.pem[:200], STRANGER.pem[:-40])
