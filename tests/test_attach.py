@@ -279,7 +279,7 @@ def test_failure_leaves_the_context_as_it_was(own: type[ssl.SSLContext]) -> None
     context = own(CLIENT)
     context.load_verify_locations(cadata=LOADED.pem)
     state = context.__dict__.copy()
-    with pytest.raises((TypeError, AttributeError)):
+    with pytest.raises(TypeError):
         fasttrust.attach(context)
     assert (own, state) == (type(context), context.__dict__)
     assert not isinstance(context, fasttrust.SSLContext)

@@ -163,6 +163,13 @@ def _beyond(indexes: list[Index], the_system: System | Platform | None) -> list[
     return [beyond]
 
 
+def _put(context: Any, attribute: str, value: object) -> None:
+    try:
+        setattr(context, attribute, value)
+    except AttributeError as error:
+        raise TypeError(f"{attribute} of {type(context)!r} cannot be set") from error
+
+
 def _install(
     context: Any,
     trust: TrustStore | None,
@@ -213,16 +220,16 @@ def _install(
     digest = held.digest
     if derived is not None:  # others may use the context meanwhile
         held.digest = os.urandom(32)
-    context._fasttrust_held = held
+    _put(context, "_fasttrust_held", held)
     if vars(context).get("_fasttrust_held") is not held:
         raise TypeError(f"objects of {type(context)!r} keep no attribute of ours")
     if derived is not None:
-        context.__class__ = derived
+        _put(context, "__class__", derived)
     # A subclass, or the program on the object itself, may have chosen other classes.
     for attribute in ("sslsocket_class", "sslobject_class"):
         present = getattr(context, attribute)
         if not issubclass(present, Watched):
-            setattr(context, attribute, watched_class(present))
+            _put(context, attribute, watched_class(present))
     _compat.door().context_attach(
         context,
         [index.handle for index in indexes],
