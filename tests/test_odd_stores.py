@@ -15,6 +15,7 @@ import modes
 import peer
 import pki
 from fasttrust import TrustStore, _anchors, _system
+from fasttrust._mode import compat_reason
 from world import (
     attached,
     check_python,
@@ -122,16 +123,17 @@ def test_certificates_of_a_directory_are_followed_in_place(
     monkeypatch.setenv("SSL_CERT_DIR", str(directory))
     context = made(CLIENT)
     assert ["one"] == trusted(context)
-    for root in (TWO, ONE):
+    namesake = pki.root("another of that name", subject="one")
+    for root, expected in ((namesake, []), (ONE, ["one"])):
         entry.write_text(root.pem, "ascii")
-        assert [root.name] == trusted(made(CLIENT)) == trusted(context)
+        assert expected == trusted(made(CLIENT)) == trusted(context)
     # So it is behind a link, as update-ca-certificates makes them.
     elsewhere.write_text(ONE.pem, "ascii")
     entry.unlink()
     entry.symlink_to(elsewhere)
-    for root in (TWO, ONE):
+    for root, expected in ((namesake, []), (ONE, ["one"])):
         elsewhere.write_text(root.pem, "ascii")
-        assert [root.name] == trusted(context)
+        assert expected == trusted(context)
     # One that is gone leaves nothing behind, as long as there is anything else.
     hashed_directory(directory, TWO)
     assert ["one", "two"] == trusted(context)
@@ -199,6 +201,23 @@ def test_reader_who_was_interrupted_has_not_the_last_word(
     outer = made(CLIENT)
     outer.get_ca_certs()
     assert ["two"] == trusted(prior) == trusted(outer) == trusted(inside[1])
+
+
+def test_entry_of_another_name_counts_as_with_openssl(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hashed directory's file whose name is not its subject's hash is found by nobody."""
+    directory = hashed_directory(tmp_path / "hashed", ONE, TWO)
+    names = sorted(directory.iterdir())
+    text = TWO.pem
+    wrong = next(path for path in names if path.read_text("ascii") == text)
+    wrong.rename(directory / "01234567.0")
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv("SSL_CERT_DIR", str(directory))
+    theirs = plain(CLIENT)
+    theirs.load_verify_locations(capath=directory)
+    assert ["one"] == trusted(theirs) == trusted(made(CLIENT))
+    assert compat_reason() or "01234567.0" in caplog.text
 
 
 def test_file_that_never_stands_still_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

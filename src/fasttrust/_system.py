@@ -15,6 +15,7 @@ import time
 from . import _anchors, _log, _native, _native_anchors
 from ._anchors import Index, Signature, is_settled, signature_of
 from ._mode import compat_reason
+from ._native_anchors import index_name_hashes
 from ._places import UNSET, Environment, Places, environment, hashed_names, places, searched
 from ._typing import NamedTuple
 
@@ -97,7 +98,7 @@ def _read_directories(directories: list[str], file: Index | None) -> tuple[list[
         return [], entries
     # Compat mode reads every entry, for what the file alone has, and leaves the rest to OpenSSL.
     lazily = bool(compat_reason())
-    known = set() if file is None or lazily else _native_anchors.index_name_hashes(file.handle)
+    known = set() if file is None or lazily else index_name_hashes(file.handle)
     found: list[bytes] = []
     for directory, name in names:
         if int(name[:8], 16) in known:
@@ -111,6 +112,8 @@ def _read_directories(directories: list[str], file: Index | None) -> tuple[list[
             index = None  # a link that leads nowhere, as update-ca-certificates may leave behind
         if index is None:
             _log.warning("not a certificate, left out: %s", path)
+        elif not lazily and int(name[:8], 16) not in index_name_hashes(index.handle):
+            _log.warning("not under its subject's name, left out: %s", path)
         else:
             found += index.certificates()
     return found, entries
