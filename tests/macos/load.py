@@ -160,7 +160,7 @@ class Loader:
         return self.base + value
 
 
-def question(asked: str, ders: list[bytes]) -> Question:
+def question(asked: str, ders: list[bytes], folder: Path) -> Question:
     """Return one row's question, as rows.c makes it."""
     made = Question(is_server=True, policy=Policy(network=True))
     made.certs = (Der * len(ders))(*[Der(der, len(der)) for der in ders])
@@ -170,6 +170,9 @@ def question(asked: str, ders: list[bytes]) -> Question:
         if name in ("host", "address"):
             made.host = value.encode()
             made.host_is_address = name == "address"
+        elif name == "staple":
+            response = (folder / value).read_bytes()
+            made.staple = Der(response, len(response))
         elif name == "time":
             made.has_time, made.time = True, int(value)
         elif name in ("soft", "hard"):
@@ -190,6 +193,8 @@ def main(library: str, double_path: str, folder: Path) -> int:
     wrong = asked_in_all = 0
     root = (folder / "root.der").read_bytes()
     double.double_trust_der(root, ctypes.c_size_t(len(root)))
+    denied = (folder / "denied.der").read_bytes()
+    double.double_deny_der(denied, ctypes.c_size_t(len(denied)))
     rows = [line.split("\t") for line in (folder / "rows.txt").read_text("ascii").splitlines()]
     for version in (11, 12, 14):
         # Loaded anew: the answer about the version is kept inside.
@@ -201,7 +206,7 @@ def main(library: str, double_path: str, folder: Path) -> int:
         for name, code, native, asked, files in rows:
             ders = [(folder / file).read_bytes() for file in files.split()]
             answer = Answer()
-            trusted = verify(ctypes.byref(question(asked, ders)), ctypes.byref(answer))
+            trusted = verify(ctypes.byref(question(asked, ders, folder)), ctypes.byref(answer))
             ok = (answer.code, answer.native_code) == (int(code), int(native))
             ok = ok and trusted == (answer.code == 0) == (answer.num_chain > 0)
             ok = ok and double.double_live(True) == 0

@@ -3,11 +3,12 @@ Writes what the C tests here read: certificates, and questions with the answers 
 
     python make_rows.py FOLDER
 
-`root.der` is the one root that the system must trust: the double takes it from its settings, a Mac
-from its keychain. Each line of `rows.txt` has five fields with a tab between them: the row's name,
-the expected X509_V_ERR_* code, the expected OSStatus, what is asked, and the files that the peer
-sent. The certificates follow Apple's rules for servers, except where a row breaks one. Two of these
-rules do not bind a root of the keychain's, and so cannot be seen on a Mac; such rows say "apple".
+`root.der` is the one root that the system must trust, `denied.der` the one certificate that it must
+not, whoever issued it: the double takes them from its settings, a Mac from its keychain. Each line
+of `rows.txt` has five fields with a tab between them: the row's name, the expected X509_V_ERR_*
+code, the expected OSStatus, what is asked, and the files that the peer sent. The certificates
+follow Apple's rules for servers, except where a row breaks one. Two of these rules do not bind a root of
+the keychain's, and so cannot be seen on a Mac; such rows say "apple".
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -39,6 +45,35 @@ EXPIRED_A = pki.intermediate("expired A", ROOT, valid=(-30, -1))
 IN_TWO_DAYS = int((pki.NOW + timedelta(days=2)).timestamp())
 BROKEN = pki.flip_signature("broken", LEAF)
 OTHER = pki.leaf("other", A, names=("other.test",))
+DENIED = pki.intermediate("denied", ROOT)
+
+
+# Leaves of their own: macOS keeps what it learned of one.
+GOOD = pki.leaf("good", A)
+REVOKED = pki.leaf("revoked", A)
+
+
+def staple(cert: pki.Issued, status: ocsp.OCSPCertStatus) -> bytes:
+    """Return what A says of the certificate."""
+    revoked = status is ocsp.OCSPCertStatus.REVOKED
+    response = ocsp.OCSPResponseBuilder().add_response(
+        cert.certificate,
+        A.certificate,
+        SHA1(),
+        status,
+        pki.NOW - timedelta(hours=1),
+        pki.NOW + timedelta(days=6),
+        pki.NOW - timedelta(days=1) if revoked else None,
+        x509.ReasonFlags.key_compromise if revoked else None,
+    )
+    response = response.responder_id(ocsp.OCSPResponderEncoding.HASH, A.certificate)
+    return response.sign(A.key, SHA256()).public_bytes(Encoding.DER)
+
+
+STAPLES = {
+    "good.ocsp": staple(GOOD, ocsp.OCSPCertStatus.GOOD),
+    "revoked.ocsp": staple(REVOKED, ocsp.OCSPCertStatus.REVOKED),
+}
 
 
 def under(name: str, **changes: Any) -> tuple[pki.Issued, ...]:
@@ -71,6 +106,11 @@ ROWS = (
     Row("trusted-in-two-days", 0, 0, (FUTURE, A), f"{HOST} time={IN_TWO_DAYS}"),
     Row("trusted-soft", 0, 0, (LEAF, A), f"{HOST} soft"),
     Row("trusted-crl-check-own", 0, 0, (LEAF, A), f"{HOST} leaf own"),
+    Row("trusted-staple", 0, 0, (GOOD, A), f"{HOST} staple=good.ocsp"),
+    Row("trusted-staple-broken", 0, 0, (LEAF, A), f"{HOST} staple=leaf.der"),
+    Row("trusted-staple-of-another", 0, 0, (LEAF, A), f"{HOST} staple=revoked.ocsp"),
+    Row("revoked-staple", 23, -67820, (REVOKED, A), f"{HOST} staple=revoked.ocsp"),
+    Row("denied", 28, -67654, (pki.leaf("of denied", DENIED), DENIED)),
     Row("wrong-name", 62, -67602, (LEAF, A), "host=other.test"),
     Row(
         "wildcard-of-a-part",
@@ -114,6 +154,8 @@ def main(folder: Path) -> None:
     assert len(files) == len(set(files.values())), "two certificates of one name"
     for der, name in files.items():
         (folder / name).write_bytes(der)
+    for name, response in STAPLES.items():
+        (folder / name).write_bytes(response)
     (folder / "rows.txt").write_text(
         "".join(
             "\t".join(

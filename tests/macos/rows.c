@@ -46,6 +46,8 @@ static void read_word(const char *word, row *to)
         (void)snprintf(to->host, sizeof to->host, "%s", value);
         question->host = to->host;
         question->host_is_address = word[0] == 'a';
+    } else if (strncmp(word, "staple=", 7) == 0) {
+        question->staple = rows_file(value);
     } else if (strncmp(word, "time=", 5) == 0) {
         question->has_time = true;
         question->time = strtoll(value, NULL, 10);

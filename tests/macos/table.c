@@ -11,7 +11,7 @@
 #include <string.h>
 
 #if !defined(__APPLE__)
-#include "platform_double.h"
+#include "on_double.h"
 #endif
 
 int check_count;
@@ -23,10 +23,7 @@ static void prepare(int num_args, char **args)
     (void)args;
     CHECK(num_args == 2);
 #else
-    ft_der root = rows_file("root.der");
-
-    double_trust_der(root.data, root.len);
-    double_set_version(num_args > 2 ? atoi(args[2]) : 14);
+    on_double(num_args > 2 ? atoi(args[2]) : 14);
 #endif
 }
 

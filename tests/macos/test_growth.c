@@ -4,8 +4,7 @@
  * freed.
  */
 
-#include "rows.h"
-#include "platform_double.h"
+#include "on_double.h"
 
 #include <malloc.h>
 
@@ -35,10 +34,8 @@ int main(int num_args, char **args)
 {
     CHECK(num_args == 2);
     rows_load(args[1]);
-    ft_der root = rows_file("root.der");
-    double_trust_der(root.data, root.len);
     for (int version = 11; version <= 12; version++) {
-        double_set_version(version);
+        on_double(version);
         ask_for_some(1000);
         size_t before = mallinfo2().uordblks;
         ask_for_some(5000);

@@ -3,8 +3,7 @@
  * an array, and of what a setter needs. Nothing of that may end in trust.
  */
 
-#include "rows.h"
-#include "platform_double.h"
+#include "on_double.h"
 
 #include <string.h>
 
@@ -12,12 +11,8 @@ int check_count;
 
 static void begin(int version)
 {
-    ft_der root = rows_file("root.der");
-
-    double_reset();
-    double_set_version(version);
+    on_double(version);
     double_set_online(true);
-    double_trust_der(root.data, root.len);
 }
 
 /* Asks until no allocation is left to fail; returns how many there were. */

@@ -3,8 +3,7 @@
  * sides of macOS 12, where the way to the chain changes.
  */
 
-#include "rows.h"
-#include "platform_double.h"
+#include "on_double.h"
 
 #include <string.h>
 #include <sys/wait.h>
@@ -17,11 +16,7 @@ static int version; // of macOS, for the tests that run on several
 /* The system as every test begins: it trusts the table's root. */
 static void begin(void)
 {
-    ft_der root = rows_file("root.der");
-
-    double_reset();
-    double_set_version(version);
-    double_trust_der(root.data, root.len);
+    on_double(version);
 }
 
 static ft_question question_of(const char *name)

@@ -1,7 +1,6 @@
 /* Several handshakes at once: nothing of a question is shared, which TSan would see. */
 
-#include "rows.h"
-#include "platform_double.h"
+#include "on_double.h"
 
 #include <pthread.h>
 
@@ -27,14 +26,11 @@ int main(int num_args, char **args)
 {
     CHECK(num_args == 2);
     rows_load(args[1]);
-    ft_der root = rows_file("root.der");
     for (int version = 11; version <= 14; version += 3) {
         pthread_t threads[THREADS];
         size_t starts[THREADS];
 
-        double_reset();
-        double_set_version(version);
-        double_trust_der(root.data, root.len);
+        on_double(version);
         for (size_t i = 0; i < THREADS; i++) {
             starts[i] = i * 5;
             CHECK(pthread_create(&threads[i], NULL, ask_all, &starts[i]) == 0);

@@ -91,18 +91,6 @@ static int collect(int ok, X509_STORE_CTX *ctx)
 
 /* ---- what OpenSSL is not asked ----------------------------------------------------------- */
 
-static const struct __SecPolicy *policy_of(const struct __SecTrust *trust, bool is_ssl)
-{
-    for (CFIndex i = 0; i < trust->policies->num; i++) {
-        const struct __SecPolicy *policy = trust->policies->values[i];
-
-        if (policy->is_ssl == is_ssl) {
-            return policy;
-        }
-    }
-    return NULL;
-}
-
 /* A name first, then an address; never the common name; a wildcard is a whole label. */
 static bool has_name(X509 *leaf, CFStringRef host)
 {
@@ -113,28 +101,19 @@ static bool has_name(X509 *leaf, CFStringRef host)
            X509_check_ip_asc(leaf, host->text, 0) == 1;
 }
 
-static bool is_among(const X509 *cert, X509 *const *certs, size_t num)
+/* Who is revoked, and whom the user or an administrator trusts in nothing. */
+static void look_up(const struct __SecTrust *trust, STACK_OF(X509) * chain, fault *worst)
 {
-    for (size_t i = 0; i < num; i++) {
-        if (X509_cmp(cert, certs[i]) == 0) {
-            return true;
-        }
+    CFIndex code = double_revocation(trust, chain);
+
+    if (code == DOUBLE_REVOKED) {
+        worsen(worst, (fault){RANK_REVOKED, code, "is revoked"});
+    } else if (code != 0) {
+        worsen(worst, (fault){RANK_COMPLIANCE, code, "is not standards compliant"});
     }
-    return false;
-}
-
-/* Revocation is looked up where a policy asks for it, of all but the anchor. */
-static void look_up_revocation(const struct __SecTrust *trust, STACK_OF(X509) * chain, fault *worst)
-{
-    const struct __SecPolicy *policy = policy_of(trust, false);
-
-    for (int i = 0; policy != NULL && i + 1 < sk_X509_num(chain); i++) {
-        if (!double_now.online || !policy->network) {
-            if ((policy->revocation & kSecRevocationRequirePositiveResponse) != 0) {
-                worsen(worst, (fault){RANK_COMPLIANCE, -67635, "is not standards compliant"});
-            }
-        } else if (is_among(sk_X509_value(chain, i), double_now.revoked, double_now.num_revoked)) {
-            worsen(worst, (fault){RANK_REVOKED, -67820, "is revoked"});
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        if (double_is_among(sk_X509_value(chain, i), &double_now.denied)) {
+            worsen(worst, (fault){RANK_DENIED, -67654, "is explicitly distrusted"});
         }
     }
 }
@@ -167,8 +146,8 @@ static X509_STORE *make_store(void)
 {
     X509_STORE *store = X509_STORE_new();
 
-    for (size_t i = 0; i < double_now.num_roots; i++) {
-        if (store == NULL || X509_STORE_add_cert(store, double_now.roots[i]) != 1) {
+    for (size_t i = 0; i < double_now.roots.num; i++) {
+        if (store == NULL || X509_STORE_add_cert(store, double_now.roots.certs[i]) != 1) {
             double_die("no store");
         }
     }
@@ -192,7 +171,7 @@ static STACK_OF(X509) * make_stack(const struct __SecTrust *trust)
 /* The chain as OpenSSL builds it from the leaf at `start`, and the worst fault of it; owned. */
 static STACK_OF(X509) * build(const struct __SecTrust *trust, CFIndex start, fault *out_worst)
 {
-    const struct __SecPolicy *policy = policy_of(trust, true);
+    const struct __SecPolicy *policy = double_policy_of(trust, true);
     X509 *leaf = ((SecCertificateRef)trust->certs->values[start])->x509;
     X509_STORE *store = make_store();
     STACK_OF(X509) *untrusted = make_stack(trust);
@@ -224,7 +203,7 @@ static STACK_OF(X509) * build(const struct __SecTrust *trust, CFIndex start, fau
         apply_apples_rules(leaf, out_worst);
     }
     if (chain != NULL) {
-        look_up_revocation(trust, chain, out_worst);
+        look_up(trust, chain, out_worst);
     }
     X509_STORE_CTX_free(ctx);
     sk_X509_free(untrusted);
@@ -257,11 +236,11 @@ static STACK_OF(X509) * forge(const struct __SecTrust *trust)
     STACK_OF(X509) *chain = make_stack(trust);
     X509 *last = sk_X509_value(chain, sk_X509_num(chain) - 1);
 
-    for (size_t i = 0; i < double_now.num_roots; i++) {
-        if (X509_cmp(last, double_now.roots[i]) != 0 &&
-            X509_NAME_cmp(X509_get_issuer_name(last), X509_get_subject_name(double_now.roots[i])) ==
-                0) {
-            (void)sk_X509_push(chain, double_now.roots[i]);
+    for (size_t i = 0; i < double_now.roots.num; i++) {
+        if (X509_cmp(last, double_now.roots.certs[i]) != 0 &&
+            X509_NAME_cmp(X509_get_issuer_name(last),
+                          X509_get_subject_name(double_now.roots.certs[i])) == 0) {
+            (void)sk_X509_push(chain, double_now.roots.certs[i]);
             break;
         }
     }
@@ -292,7 +271,7 @@ static void distort(STACK_OF(X509) * chain, double_lie lie)
     X509 *extra = NULL;
 
     if (lie == DOUBLE_LONGER) {
-        extra = double_now.roots[double_now.num_roots - 1];
+        extra = double_now.roots.certs[double_now.roots.num - 1];
         (void)(X509_up_ref(extra) == 1 && sk_X509_push(chain, extra) != 0);
     } else if (lie == DOUBLE_SHORTER) {
         X509_free(sk_X509_pop(chain));

@@ -116,12 +116,16 @@ bool double_fails(void);
 
 enum { DOUBLE_MANY = 16 };
 
+typedef struct certs {
+    X509 *certs[DOUBLE_MANY];
+    size_t num;
+} certs;
+
 typedef struct settings {
     int version;
-    X509 *roots[DOUBLE_MANY];
-    size_t num_roots;
-    X509 *revoked[DOUBLE_MANY];
-    size_t num_revoked;
+    certs roots;
+    certs revoked;
+    certs denied;
     bool online;
     bool bundle;
     bool apple;
@@ -132,7 +136,16 @@ typedef struct settings {
 
 extern settings double_now;
 
+bool double_is_among(const X509 *cert, const certs *among);
+
 /* double_judge.c: fills the result of a trust, honestly or not. False where memory runs out. */
 bool double_judge(SecTrustRef trust);
+
+/* The first policy of that kind; NULL for none. */
+const struct __SecPolicy *double_policy_of(const struct __SecTrust *trust, bool is_ssl);
+
+/* double_revocation.c: the OSStatus that is to be told of a chain's revocation, 0 for none. */
+enum { DOUBLE_REVOKED = -67820, DOUBLE_UNKNOWN = -67635 };
+CFIndex double_revocation(const struct __SecTrust *trust, STACK_OF(X509) * chain);
 
 #endif

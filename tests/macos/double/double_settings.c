@@ -17,22 +17,26 @@ static X509 *parse(const char *der, size_t der_len)
     return cert;
 }
 
-static void keep(X509 **certs, size_t *num, const char *der, size_t der_len)
+static void keep(certs *certs, const char *der, size_t der_len)
 {
-    if (*num == DOUBLE_MANY) {
+    if (certs->num == DOUBLE_MANY) {
         double_die("no room for another certificate");
     }
-    certs[(*num)++] = parse(der, der_len);
+    certs->certs[certs->num++] = parse(der, der_len);
+}
+
+static void let_go(certs *certs)
+{
+    while (certs->num > 0) {
+        X509_free(certs->certs[--certs->num]);
+    }
 }
 
 void double_reset(void)
 {
-    for (size_t i = 0; i < double_now.num_roots; i++) {
-        X509_free(double_now.roots[i]);
-    }
-    for (size_t i = 0; i < double_now.num_revoked; i++) {
-        X509_free(double_now.revoked[i]);
-    }
+    let_go(&double_now.roots);
+    let_go(&double_now.revoked);
+    let_go(&double_now.denied);
     double_now = (settings){.version = 14, .bundle = true, .apple = true};
     double_fail(0);
     double_record_clear();
@@ -50,12 +54,17 @@ bool ft_double_since(int major)
 
 void double_trust_der(const char *der, size_t der_len)
 {
-    keep(double_now.roots, &double_now.num_roots, der, der_len);
+    keep(&double_now.roots, der, der_len);
 }
 
 void double_revoke_der(const char *der, size_t der_len)
 {
-    keep(double_now.revoked, &double_now.num_revoked, der, der_len);
+    keep(&double_now.revoked, der, der_len);
+}
+
+void double_deny_der(const char *der, size_t der_len)
+{
+    keep(&double_now.denied, der, der_len);
 }
 
 void double_set_online(bool online)

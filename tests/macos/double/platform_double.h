@@ -26,6 +26,9 @@ void double_trust_der(const char *der, size_t der_len);
 /* double_revoke_der makes whoever is asked about this certificate call it revoked. */
 void double_revoke_der(const char *der, size_t der_len);
 
+/* double_deny_der makes a certificate one that is trusted in nothing, whoever issued it. */
+void double_deny_der(const char *der, size_t der_len);
+
 /* double_set_online says whether anybody answers about revocation; at first nobody does. */
 void double_set_online(bool online);
 
