@@ -7,8 +7,8 @@ Writes what the C tests here read: certificates, and questions with the answers 
 not, whoever issued it: the double takes them from its settings, a Mac from its keychain. Each line
 of `rows.txt` has five fields with a tab between them: the row's name, the expected X509_V_ERR_*
 code, the expected OSStatus, what is asked, and the files that the peer sent. The certificates
-follow Apple's rules for servers, except where a row breaks one. Two of these rules do not bind a root of
-the keychain's, and so cannot be seen on a Mac; such rows say "apple".
+follow Apple's rules for servers, except where a row breaks one. Two of these rules do not bind a
+root of the keychain's, and so cannot be seen on a Mac; such rows say "apple".
 """
 
 from __future__ import annotations
