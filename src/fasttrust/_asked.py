@@ -205,6 +205,7 @@ class OfPlatform:
         self._policy = policy
         self._level = int(getattr(context, "security_level", _DEFAULT_LEVEL))
         self._common_name = bool(context.hostname_checks_common_name)
+        self._sent: list[bytes] = []
         self._judged: list[bytes] = []
 
     def moved(self, context: Any) -> None:
@@ -213,7 +214,7 @@ class OfPlatform:
 
     def look(self, inner: Any, record: Record) -> None:
         """Ask the platform, unless it has judged these certificates already."""
-        sent = [one.public_bytes(2) for one in sent_by(inner)]
+        sent = self._sent = [one.public_bytes(2) for one in sent_by(inner)]
         if self._judged and sent == self._judged:
             return
         record.chains.clear()
@@ -258,11 +259,13 @@ class OfPlatform:
         """Do nothing: OpenSSL verifies nobody here."""
 
     def getpeercert(self, inner: Any, binary_form: bool) -> Any:
-        """Return what ``ssl`` would: what nobody verified is ``{}``."""
-        sent = sent_by(inner)
-        if not sent:
+        """Return what ``ssl`` would: what nobody verified is ``{}``.
+
+        Of what was judged: another thread that reads may be exchanging the connection's own.
+        """
+        if not self._sent:
             return None
-        der = sent[0].public_bytes(2)
+        der = self._sent[0]
         if binary_form:
             return der
         return {} if self._unasked else Certificate(der).get_info()

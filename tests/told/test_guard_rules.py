@@ -66,6 +66,18 @@ def test_settings_read_back_what_the_program_set() -> None:
 
 
 @TOLD
+def test_certificate_is_told_of_what_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of the connection, which another thread may be reading."""
+    trusts()
+    with victim(client()) as (tls, _):
+        tls.do_handshake()
+        monkeypatch.setattr(_asked, "sent_by", lambda inner: pytest.fail("asked again"))
+        assert SENT.ders[0] == tls.getpeercert(True)
+        assert tls.getpeercert()["subjectAltName"] == (("DNS", HOST),)
+        assert SENT.ders == ders(fasttrust.get_unverified_chain(tls))
+
+
+@TOLD
 @pytest.mark.parametrize("checked", [True, False])
 def test_name_is_the_platforms_to_check(checked: bool) -> None:
     """It is told the name that counts, or none."""
