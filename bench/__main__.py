@@ -28,6 +28,7 @@ MEASUREMENTS = (
     "clients",
     "inject",
     "compat",
+    "wine",
 )
 
 
