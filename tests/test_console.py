@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 import pki
 import servers
+from fasttrust._paper import _takes_colours
 
 # Of Windows in the west, of its consoles in America and Europe, of Japan's; and what lacks nothing.
 PAGES = ["cp1252", "cp437", "cp850", "cp932", "utf-8"]
@@ -74,3 +76,11 @@ def test_page_of_help_is_ascii() -> None:
         done = run("ascii", *command, "--help")
         assert (0, b"") == (done.returncode, done.stderr)
         assert done.stdout.isascii()
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="a console of Windows is asked")
+def test_what_is_no_console_gets_no_colours(tmp_path: Path) -> None:
+    """Whatever it says of itself: sequences that nobody understands are left out."""
+    with open(tmp_path / "file", "w", encoding="ascii") as file:
+        assert not _takes_colours(file)
+    assert not _takes_colours(io.StringIO())

@@ -16,6 +16,8 @@ from typing import NamedTuple, TextIO
 # Parameters of the escape sequence SGR.
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
 
+_STEERED = 4  # ENABLE_VIRTUAL_TERMINAL_PROCESSING
+
 _NARROWEST, _WIDEST = 32, 100
 _LEAST = 12  # columns that a text gets, whatever stands before it
 _WORD = re.compile(r"( *)([^ ]+)")
@@ -93,6 +95,31 @@ def _wrapped(text: str, width: int) -> list[str]:
     return [*lines, line]
 
 
+def _takes_colours(stream: TextIO) -> bool:
+    """Tell whether escape sequences colour a terminal: a console of Windows has to be told to.
+
+    Where it cannot be it would print them as they are. What is set lasts as long as the console's
+    present program. (SetConsoleMode, ENABLE_VIRTUAL_TERMINAL_PROCESSING, of Microsoft's "Console
+    Virtual Terminal Sequences".)
+    """
+    if sys.platform != "win32":
+        return True
+    import ctypes
+    import msvcrt
+    from ctypes import wintypes
+
+    kernel32 = ctypes.WinDLL("kernel32")
+    mode = wintypes.DWORD()
+    try:
+        handle = wintypes.HANDLE(msvcrt.get_osfhandle(stream.fileno()))
+    except (OSError, ValueError):  # nothing of Windows': no console either
+        return False
+    return bool(
+        kernel32.GetConsoleMode(handle, ctypes.byref(mode))
+        and (mode.value & _STEERED or kernel32.SetConsoleMode(handle, mode.value | _STEERED))
+    )
+
+
 class Paper:
     """A stream to print on.
 
@@ -107,6 +134,7 @@ class Paper:
             stream.isatty()
             and not os.environ.get("NO_COLOR")
             and os.environ.get("TERM", "dumb" if sys.platform != "win32" else "") != "dumb"
+            and _takes_colours(stream)
         )
         self.width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
         self.glyphs = _FANCY if self._can(_UNICODE) else _ASCII
