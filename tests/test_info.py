@@ -14,7 +14,7 @@ import fasttrust
 import servers
 from command import GOOD, ROOT, Command
 from fasttrust import _bundles, _info, _mode, _places, _system
-from world import check_python, machine_trusts
+from world import VERIFIER, check_python, machine_trusts
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_info_says_what_a_bug_report_should(
     assert (0, "") == (done.status, done.err)
     text = " ".join(done.out.split())
     for wanted in (
-        f"backend {fasttrust.backend().mode} (openssl): {fasttrust.backend().reason}",
+        f"backend {fasttrust.backend().mode} ({VERIFIER}): {fasttrust.backend().reason}",
         f"{platform.python_implementation()} {platform.python_version()}",
         ssl.OPENSSL_VERSION,
         platform.release(),
@@ -96,7 +96,7 @@ def test_info_in_compat_mode_gives_the_reason(
     monkeypatch.setattr(_mode, "_reason", "its symbols are hidden")
     done = command("info")
     assert 0 == done.status
-    assert "backend    compat (openssl): its symbols are hidden" in done.out
+    assert f"backend    compat ({VERIFIER}): its symbols are hidden" in done.out
 
 
 def test_values_of_variables_steer_nothing(
