@@ -38,12 +38,25 @@ static bool fails(void)
     return now;
 }
 
+/* The staple that the leaf brings along when its chain is asked for. */
+static char staple[64];
+static DWORD staple_len;
+
+static void look_at_staple(const CERT_CONTEXT *leaf)
+{
+    staple_len = sizeof staple;
+    if (!CertGetCertificateContextProperty(leaf, CERT_OCSP_RESPONSE_PROP_ID, staple, &staple_len)) {
+        staple_len = 0;
+    }
+}
+
 #define CertOpenStore(...) (fails() ? NULL : CertOpenStore(__VA_ARGS__))
 #define CertAddEncodedCertificateToStore(...)                                                      \
     (fails() ? FALSE : CertAddEncodedCertificateToStore(__VA_ARGS__))
 #define CertSetCertificateContextProperty(...)                                                     \
     (fails() ? FALSE : CertSetCertificateContextProperty(__VA_ARGS__))
-#define CertGetCertificateChain(...) (fails() ? FALSE : CertGetCertificateChain(__VA_ARGS__))
+#define CertGetCertificateChain(engine, leaf, ...)                                                 \
+    (fails() ? FALSE : (look_at_staple(leaf), CertGetCertificateChain(engine, leaf, __VA_ARGS__)))
 #define CertVerifyCertificateChainPolicy(...)                                                      \
     (fails() ? FALSE : CertVerifyCertificateChainPolicy(__VA_ARGS__))
 #define FormatMessageW(...) (fails() ? 0 : FormatMessageW(__VA_ARGS__))
@@ -208,6 +221,21 @@ static void a_failing_call_never_ends_in_acceptance(void)
     }
 }
 
+/* Byte by byte, and with the leaf of its own connection alone. */
+static void a_staple_is_handed_over(void)
+{
+    static const char sent[] = "what a server sent";
+    ft_question question = ask();
+    int32_t code = 0;
+
+    question.staple = (ft_der){sent, sizeof sent};
+    CHECK(trusts(&question, &code));
+    CHECK(staple_len == sizeof sent && memcmp(staple, sent, sizeof sent) == 0);
+    question.staple = (ft_der){0};
+    CHECK(trusts(&question, &code));
+    CHECK(staple_len == 0);
+}
+
 static size_t heap_blocks(void)
 {
     PROCESS_HEAP_ENTRY entry = {0};
@@ -297,6 +325,7 @@ int main(int argc, char **argv)
         void (*run)(void);
     } tests[] = {{"good", good_is_good_and_half_is_not},
                  {"faults", a_failing_call_never_ends_in_acceptance},
+                 {"staple", a_staple_is_handed_over},
                  {"growth", nothing_is_left_behind},
                  {"threads", eight_threads_hear_the_same}};
 
