@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 import peer
-from fasttrust._agree import is_for, too_weak
+from fasttrust._agree import disagreement, is_for, too_weak
 from pki import HOST, Chain, Issued, intermediate, leaf, pem, root
 from world import code
 
@@ -95,3 +95,15 @@ def test_common_name_counts_alone(common_name: bool) -> None:
     broken = beside_name.der[:at] + b"\xff" + beside_name.der[at + 1 :]
     assert not is_for(broken, HOST, common_name)
     assert not is_for(alone.der, "127.0.0.1", common_name)
+
+
+def test_order_is_openssls() -> None:
+    """Too long, too weak, and then the name."""
+    good = [issued.der for issued in CHAINS["p256"]]
+    weak = [issued.der for issued in CHAINS["rsa1024"]]
+    assert None is disagreement(good, HOST, True, 2) is disagreement(good, None, True, 2)
+    assert (62, 0) == disagreement(good, "other.test", True, 2)
+    assert (64, 0) == disagreement(good, "127.0.0.1", True, 2)
+    assert (66, 0) == disagreement(weak, "other.test", True, 2)
+    assert None is disagreement([good[0]] * 102, HOST, True, 2)
+    assert (22, 101) == disagreement([weak[0]] * 103, "other.test", True, 2)

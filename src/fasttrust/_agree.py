@@ -1,4 +1,4 @@
-"""What is left of step 4 where OpenSSL cannot be asked: names and strength, by our own reading.
+"""What is left of step 4 where OpenSSL cannot be asked: the length, names and strength of chains.
 
 It comes after the platform's yes, and can only refuse.
 """
@@ -14,10 +14,15 @@ from ._decode_key import describe_key
 from ._der import Reader
 from ._typing import Any
 
-_EE_KEY_TOO_SMALL = 66  # X509_V_ERR_*
+_CHAIN_TOO_LONG = 22  # X509_V_ERR_*
+_HOSTNAME_MISMATCH = 62
+_IP_ADDRESS_MISMATCH = 64
+_EE_KEY_TOO_SMALL = 66
 _CA_KEY_TOO_SMALL = 67
 _CA_MD_TOO_WEAK = 68
 
+#: OpenSSL's limit: a hundred between leaf and anchor.
+LONGEST = 102
 #: The least strength at each of OpenSSL's security levels, in bits (SSL_CTX_set_security_level(3)).
 LEVELS = (0, 80, 112, 128, 192, 256)
 
@@ -65,16 +70,34 @@ _NAMED = {"Ed25519": 128, "Ed448": 224, "ML-DSA-44": 128, "ML-DSA-65": 192, "ML-
 _ALT_NAMES = bytes.fromhex("0603551D11")
 
 
+def disagreement(
+    chain: list[bytes], host: str | None, common_name: bool, level: int
+) -> tuple[int, int] | None:
+    """Return code and depth of a refusal of what the platform trusts; None where there is none.
+
+    In OpenSSL's order.
+
+    Args:
+        chain: verified, leaf first, anchor last, in DER.
+        host: a name or an address; None where none is to be checked.
+        common_name: whether the subject's common name counts where there are no DNS names.
+        level: OpenSSL's security level.
+    """
+    if len(chain) > LONGEST:
+        return _CHAIN_TOO_LONG, LONGEST - 1
+    weak = too_weak(chain, level)
+    if weak is not None or host is None or is_for(chain[0], host, common_name):
+        return weak
+    return (_IP_ADDRESS_MISMATCH if is_address(host) else _HOSTNAME_MISMATCH), 0
+
+
 def is_for(der: bytes, host: str, common_name: bool) -> bool:
     """Tell whether a leaf is for the host, by OpenSSL's rules.
 
     A name of the certificate counts whole, or with a first label that is a star alone, above two
     labels at least (RFC 6125 section 6.4.3). An address is one only where it is given as such.
 
-    Args:
-        der: the leaf.
-        host: a name or an address.
-        common_name: whether the subject's common name counts where there are no DNS names.
+    The subject's common name counts where that is asked for and there are no DNS names.
     """
     import ipaddress  # here, for it takes long
 
@@ -111,10 +134,6 @@ def too_weak(chain: list[bytes], level: int) -> tuple[int, int] | None:
     """Return code and depth of the first certificate below a security level; None where none is.
 
     The leaf's key is looked at first; signatures count below the anchor.
-
-    Args:
-        chain: verified, leaf first, anchor last, in DER.
-        level: OpenSSL's.
     """
     least = LEVELS[min(level, len(LEVELS) - 1)] if level > 0 else 0
     for depth, der in enumerate(chain if least else ()):

@@ -7,9 +7,9 @@ and by name. So who makes one past our methods (the program gave the context ano
 called C's own method) gets one of ``ssl``'s, which refuses whom only the system knows. What the
 program set is kept beside the context and read back.
 
-Of native mode's step 4 names and strength (``_agree``) are left. Nobody can do the rest here:
-OpenSSL's second look at the signatures below the anchor, CPython's list of certificates never to
-trust and the program's own CRLs. Of step 2: what the program loads beside the system's trust.
+Of native mode's step 4 names, strength and length are left (``_agree``). Nobody can do the rest
+here: OpenSSL's second look at the signatures below the anchor, CPython's list of certificates never
+to trust and the program's own CRLs. Of step 2: what the program loads beside the system's trust.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from . import _log, _native, _native_platform
-from ._agree import is_address, is_for, too_weak
+from ._agree import disagreement, is_address
 from ._certificate import Certificate
 from ._fed import Settings, state_of
 from ._guard import Record, sent_by
@@ -48,6 +48,7 @@ _WORDS = {
     18: "self-signed certificate",
     19: "self-signed certificate in certificate chain",
     20: "unable to get local issuer certificate",
+    22: "certificate chain too long",
     23: "certificate revoked",
     26: "unsuitable certificate purpose",
     28: "certificate rejected",
@@ -234,7 +235,9 @@ class OfPlatform:
             policy=(self._policy.revocation, self._policy.network, self._policy.timeout),
         )
         if verdict.code == 0:
-            verdict = self._agree(verdict, verified)
+            found = disagreement(verified, self._host, self._common_name, self._level)
+            if found is not None:
+                verdict = verdict._replace(step=_native.STEP_AGREE, code=found[0], depth=found[1])
         if verdict.code != 0:
             if address and verdict.code == _HOSTNAME_MISMATCH:
                 verdict = verdict._replace(code=_IP_ADDRESS_MISMATCH)
@@ -242,14 +245,6 @@ class OfPlatform:
         record.verdict = verdict
         record.keep(True, verified)
         self._judged = sent
-
-    def _agree(self, verdict: _native.Verdict, verified: list[bytes]) -> _native.Verdict:
-        if self._host is not None and not is_for(verified[0], self._host, self._common_name):
-            return verdict._replace(step=_native.STEP_AGREE, code=_HOSTNAME_MISMATCH, depth=0)
-        weak = too_weak(verified, self._level)
-        if weak is None:
-            return verdict
-        return verdict._replace(step=_native.STEP_AGREE, code=weak[0], depth=weak[1])
 
     def _refuse(self, verdict: _native.Verdict, record: Record) -> None:
         record.verdict = verdict

@@ -25,10 +25,13 @@ from telling import heard, says
 import fasttrust
 import peer
 from fasttrust import _asked, _native, _native_platform
-from pki import HOST, Chain, leaf, root
+from pki import HOST, Chain, Issued, leaf, root
 from world import code, ders
 
 pytestmark = GUARD_TESTS
+
+STRANGER = root("stranger")
+UNLINKED = [(1, (*SENT.certificates, STRANGER)), (0, (SENT.certificates[0], STRANGER, ROOT))]
 
 
 def test_settings_read_back_what_the_program_set() -> None:
@@ -180,6 +183,27 @@ def test_success_that_is_none_is_a_refusal(lie: Any) -> None:
             tls.send(peer.SECRET)
         assert 1 == caught.value.verify_code
     assert b"" == server.received
+
+
+@TOLD
+@pytest.mark.parametrize(("depth", "chain"), UNLINKED, ids=["anchor", "intermediate"])
+def test_chain_whose_names_do_not_fit_is_refused(depth: int, chain: tuple[Issued, ...]) -> None:
+    """A platform that goes by keys alone (Wine) takes another name for the issuer's."""
+    says(0, chain)
+    with victim(client()) as (tls, server):
+        with pytest.raises(fasttrust.VerificationError) as caught:
+            tls.do_handshake()
+        assert (20, depth) == (caught.value.verify_code, caught.value.depth)
+    assert b"" == server.received
+
+
+@TOLD
+def test_names_that_openssl_calls_equal_fit() -> None:
+    """Case, spaces and the type of a string do not count."""
+    upper = root("spaced", subject="SERVER   test ROOT", key="root", string="PrintableString")
+    below = leaf("below", root("as it says", subject="server test root", key="root"))
+    says(0, (below, upper))
+    assert None is peer.connect(client(), peer.server_context(Chain((below,)))).client_error
 
 
 def test_no_certificate_is_a_refusal() -> None:
