@@ -305,6 +305,7 @@ def test_contexts_cannot_be_copied(make_another: Callable[[object], object]) -> 
 
 def test_every_prefix_of_the_members_is_harmless() -> None:
     """With any number of members set, and none of the settings, all contexts are as ever."""
+    plainly = ssl.create_default_context().cert_store_stats()["x509"]  # on Windows its own besides
     fasttrust.inject_into_ssl()
     members = {name: vars(ssl.SSLContext)[name] for name in _inject._placed}
     theirs = ssl.create_default_context()
@@ -317,9 +318,9 @@ def test_every_prefix_of_the_members_is_harmless() -> None:
             setattr(ssl.SSLContext, name, members[name])
         context = ssl.create_default_context()
         assert not isinstance(context, fasttrust.SSLContext)
-        for each in (context, theirs):
+        for each, held in ((context, plainly), (theirs, 1)):
             assert SYSTEMS == verdicts(each)
-            assert 1 == each.cert_store_stats()["x509"]
+            assert held == each.cert_store_stats()["x509"]
             outcome = peer.connect(each, peer.server_context(leaf_of(STRANGER)))
             assert REFUSED == code(outcome.client_error)
         for name in part:

@@ -136,13 +136,15 @@ def test_pushed_bundle_means_the_system(tmp_path: Path, caplog: pytest.LogCaptur
 
 def test_methods_of_the_class_serve_contexts_of_before() -> None:
     """A loader or a list called on the class does what it always did."""
-    context = plain(CLIENT)
+    context, other = plain(CLIENT), plain(CLIENT)
+    other.load_default_certs()
     with fasttrust.inject_into_ssl():
         ssl.SSLContext.load_verify_locations(context, cadata=PRIVATE.pem)
         assert [PRIVATE.der] == ssl.SSLContext.get_ca_certs(context, True)
         assert {"x509": 1, "crl": 0, "x509_ca": 1} == context.cert_store_stats()
         ssl.SSLContext.load_default_certs(context)
-        assert [SYSTEM.der] == [each for each in context.get_ca_certs(True) if each != PRIVATE.der]
+        assert {SYSTEM.der, PRIVATE.der} <= set(context.get_ca_certs(True))
+        assert {*other.get_ca_certs(True), PRIVATE.der} == set(context.get_ca_certs(True))
         with pytest.raises(TypeError):
             ssl.SSLContext.load_default_certs(context, "no purpose")
     assert not isinstance(context, fasttrust.SSLContext)
