@@ -86,11 +86,13 @@ class Loader:
         lief.logging.disable()  # it warns of tables that are empty
         fat = lief.MachO.parse(path)
         assert fat is not None
-        self.binary = fat.at(0)
+        binary = fat.at(0)
+        # Nothing of lief's is kept: it complains at exit of what lives.
+        self.values = {each.name: each.value for each in binary.symbols}
         self.double = double
         self.double.ft_double_since.restype = ctypes.c_bool
         self.glibc = ctypes.CDLL(None)
-        segments = [each for each in self.binary.segments if each.virtual_size]
+        segments = [each for each in binary.segments if each.virtual_size]
         size = max(each.virtual_address + each.virtual_size for each in segments)
         size = -(-size // PAGE) * PAGE
         self.memory = mmap.mmap(-1, size, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
@@ -103,20 +105,20 @@ class Loader:
             self.memory[at : at + len(content)] = content
         self.kept: list[object] = []
         self.bound: dict[str, str] = {}
-        self._fix()
+        self._fix(binary)
 
     def _put(self, address: int, value: int) -> None:
         ctypes.c_uint64.from_address(self.base + address).value = value
 
-    def _fix(self) -> None:
+    def _fix(self, binary: lief.MachO.Binary) -> None:
         """Move what points into the library, bind what points out of it."""
-        for relocation in self.binary.relocations:
+        for relocation in binary.relocations:
             if not isinstance(relocation, lief.MachO.RelocationObject):
                 at = relocation.address
                 value = ctypes.c_uint64.from_address(self.base + at).value
                 target = getattr(relocation, "target", value) or value
                 self._put(at, self.base + target)
-        for binding in self.binary.bindings:
+        for binding in binary.bindings:
             self._put(binding.address, self._resolve(binding))
 
     def _resolve(self, binding: lief.MachO.BindingInfo) -> int:
@@ -156,8 +158,7 @@ class Loader:
 
     def function(self, name: str) -> int:
         """Return the address of a function of the library's own."""
-        (value,) = {each.value for each in self.binary.symbols if each.name == f"_{name}"}
-        return self.base + value
+        return self.base + self.values[f"_{name}"]
 
 
 def question(asked: str, ders: list[bytes], folder: Path) -> Question:
