@@ -57,3 +57,16 @@ DIFFERS = {
     "rsa-pss": Differs(7, "Wine does not know RSA-PSS", 0),
     "ed25519": Differs(7, "Wine does not know Ed25519", None),
 }
+
+# What is otherwise in compat mode, where OpenSSL has no say: code, and why.
+_NO_LIST = "the program's own lists do not count there, and what Windows does not know is refused"
+ALONE = {
+    "common-name-beside-address": (62, "Windows is told the name, and Wine's counts the address"),
+    "revoked-leaf": (3, _NO_LIST),
+    "revoked-leaf-of-intermediate": (3, _NO_LIST),
+    "not-revoked": (3, _NO_LIST),
+    "expired-list": (3, _NO_LIST),
+    "revoked-intermediate": (3, _NO_LIST),
+    "revoked-intermediate-leaf-checked": (3, _NO_LIST),
+    "not-revoked-chain": (3, _NO_LIST),
+}

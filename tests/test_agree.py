@@ -98,12 +98,21 @@ def test_common_name_counts_alone(common_name: bool) -> None:
 
 
 def test_order_is_openssls() -> None:
-    """Too long, too weak, and then the name."""
+    """Too long, for others, too weak, and then the name."""
     good = [issued.der for issued in CHAINS["p256"]]
     weak = [issued.der for issued in CHAINS["rsa1024"]]
     assert None is disagreement(good, HOST, True, 2) is disagreement(good, None, True, 2)
     assert (62, 0) == disagreement(good, "other.test", True, 2)
     assert (64, 0) == disagreement(good, "127.0.0.1", True, 2)
     assert (66, 0) == disagreement(weak, "other.test", True, 2)
+    clients = [leaf("for clients", None, purposes=("clientAuth",)).der]
+    anything = [leaf("for anything", None, purposes=("any",)).der]
+    unsaid = [leaf("for what you like", None, purposes=None).der]
+    assert (26, 0) == disagreement(clients, "other.test", True, 2)
+    assert (26, 0) == disagreement(anything, HOST, True, 0)
+    assert (26, 1) == disagreement(good[:1] + clients, HOST, True, 2)
+    assert None is disagreement(unsaid, HOST, True, 2)
+    twice = unsaid[0].replace(bytes.fromhex("0603551D0F"), bytes.fromhex("0603551D25"))
+    assert (26, 0) == disagreement([twice], HOST, True, 2)
     assert None is disagreement([good[0]] * 102, HOST, True, 2)
     assert (22, 101) == disagreement([weak[0]] * 103, "other.test", True, 2)

@@ -1,4 +1,4 @@
-"""What is left of step 4 where OpenSSL cannot be asked: the length, names and strength of chains.
+"""What is left of step 4 where OpenSSL cannot be asked: length, purposes, strength and names.
 
 It comes after the platform's yes, and can only refuse.
 """
@@ -9,12 +9,13 @@ from math import log
 
 from . import _der
 from ._certificate import Certificate
-from ._decode import spki
+from ._decode import purposes, spki
 from ._decode_key import describe_key
 from ._der import Reader
 from ._typing import Any
 
 _CHAIN_TOO_LONG = 22  # X509_V_ERR_*
+_INVALID_PURPOSE = 26
 _HOSTNAME_MISMATCH = 62
 _IP_ADDRESS_MISMATCH = 64
 _EE_KEY_TOO_SMALL = 66
@@ -53,6 +54,14 @@ _HASHES = {
     bytes.fromhex("608648016503040203"): 256,
 }
 _SHA1 = 63
+# What makes a server: serverAuth, and Microsoft's and Netscape's older words for it.
+_SERVERS = frozenset(
+    {
+        bytes.fromhex("2B06010505070301"),
+        bytes.fromhex("2B0601040182370A0303"),
+        bytes.fromhex("6086480186F8420401"),
+    }
+)
 # As describe_key() calls them.
 _CURVES = {
     "P-192": 80,
@@ -85,10 +94,22 @@ def disagreement(
     """
     if len(chain) > LONGEST:
         return _CHAIN_TOO_LONG, LONGEST - 1
+    for depth, der in enumerate(chain):
+        if not _may_be_servers(der):
+            return _INVALID_PURPOSE, depth
     weak = too_weak(chain, level)
     if weak is not None or host is None or is_for(chain[0], host, common_name):
         return weak
     return (_IP_ADDRESS_MISMATCH if is_address(host) else _HOSTNAME_MISMATCH), 0
+
+
+def _may_be_servers(der: bytes) -> bool:
+    """Tell whether the certificate, or what it issues, may be a server's: "any" does not say so."""
+    try:
+        found = purposes(der)
+    except ValueError:
+        return False
+    return found is None or not _SERVERS.isdisjoint(found)
 
 
 def is_for(der: bytes, host: str, common_name: bool) -> bool:

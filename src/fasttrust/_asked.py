@@ -7,9 +7,10 @@ and by name. So who makes one past our methods (the program gave the context ano
 called C's own method) gets one of ``ssl``'s, which refuses whom only the system knows. What the
 program set is kept beside the context and read back.
 
-Of native mode's step 4 names, strength and length are left (``_agree``). Nobody can do the rest
-here: OpenSSL's second look at the signatures below the anchor, CPython's list of certificates never
-to trust and the program's own CRLs. Of step 2: what the program loads beside the system's trust.
+Of native mode's step 4 length, purposes, strength and names are left (``_agree``). Nobody can do
+the rest here: OpenSSL's second look at the signatures below the anchor, CPython's list of
+certificates never to trust and the program's own CRLs. Of step 2: what the program loads beside the
+system's trust.
 """
 
 from __future__ import annotations
