@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
 from ._native import Verdict, ffi, lib, verdict_of
+
+
+def _in_full(address: str) -> str:
+    """Return an IP address with each of its numbers: macOS reads no "::ffff:192.0.2.1"."""
+    import ipaddress  # here, for it takes long
+
+    given = ipaddress.ip_address(address)
+    if given.version == 4:
+        return str(given)
+    numbers = struct.unpack(">8H", given.packed)
+    return ":".join(f"{number:x}" for number in numbers)
 
 
 def platform_verify(
@@ -26,6 +38,8 @@ def platform_verify(
         at_time: the moment to judge by, in seconds since 1970; None is now.
         policy: what the platform may do.
     """
+    if host is not None and host_is_address:
+        host = _in_full(host)
     ders = [ffi.from_buffer(der) for der in certificates]
     array = ffi.new("ft_der[]", [(der, len(der)) for der in ders])
     name = ffi.NULL if host is None else ffi.new("char[]", host.encode("utf-8"))

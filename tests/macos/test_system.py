@@ -38,7 +38,7 @@ from mac import (
     shake,
     trusts,
 )
-from pki import HOST, NOW
+from pki import HOST, NOW, Chain, leaf
 from world import run_python
 
 pytestmark = needs_double
@@ -101,6 +101,23 @@ def test_what_is_asked() -> None:
     assert _native.ffi.string(seen.host) == HOST.encode()
     assert seen.has_time
     assert seen.time == moment.timestamp() - 978307200
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8:0::1", "2001:db8:0:0:0:0:0:1"),
+        ("::ffff:192.0.2.1", "0:0:0:0:0:ffff:c000:201"),
+        ("::", "0:0:0:0:0:0:0:0"),
+    ],
+)
+def test_an_address_is_asked_for_in_full(host: str, asked: str) -> None:
+    """Each number of it: of what is written shorter Apple reads only some."""
+    trusts(ROOT)
+    assert connect(Chain((leaf("address", A, names=(host,)), A)), host=host).client_error is None
+    seen = _native.ffi.string(_native.lib.double_recorded().host).decode()
+    assert asked == seen.lower()
 
 
 def staple() -> bytes:

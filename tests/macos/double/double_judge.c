@@ -94,11 +94,14 @@ static int collect(int ok, X509_STORE_CTX *ctx)
 /* A name first, then an address; never the common name; a wildcard is a whole label. */
 static bool has_name(X509 *leaf, CFStringRef host)
 {
+    // Apple's parser knows no "::ffff:192.0.2.1", and no zones.
+    bool is_hybrid = strchr(host->text, ':') != NULL && strpbrk(host->text, ".%") != NULL;
+
     return X509_check_host(leaf, host->text, (size_t)host->len,
                            X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
                                X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
                            NULL) == 1 ||
-           X509_check_ip_asc(leaf, host->text, 0) == 1;
+           (!is_hybrid && X509_check_ip_asc(leaf, host->text, 0) == 1);
 }
 
 /* Who is revoked, and whom the user or an administrator trusts in nothing. */
