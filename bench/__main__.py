@@ -97,8 +97,8 @@ def measure(
     for name, why in tools.items():
         if why:
             shout(f"{name} is not there: {why}")
-    if os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
-        shout(f"the load average is {os.getloadavg()[0]:.1f}: expect noise")
+    if environment.load_average() > (os.cpu_count() or 1) / 2:
+        shout(f"the load average is {environment.load_average():.1f}: expect noise")
     groups: dict[str, list[Row]] = {}
     for number, name in enumerate(names, 1):
         print(f"[{number:2}/{len(names)}] {name}", file=sys.stderr, flush=True)

@@ -105,6 +105,11 @@ class Load:
         return f"LOADED: others kept {others:.2f} cores busy; times are not to be quoted"
 
 
+def load_average() -> float:
+    """Return the load of the last minute, 0 where nobody tells."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
 def _load_average() -> str:
     return " ".join(f"{one:.2f}" for one in os.getloadavg()) if hasattr(os, "getloadavg") else ""
 

@@ -1,0 +1,389 @@
+"""The bench's own parts: statistics, verdicts, tables, pictures, self-checks. No clocks."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import fasttrust
+
+TOP = Path(__file__).resolve().parents[1]
+if not (TOP / "bench").is_dir():
+    pytest.skip("the bench is not beside the tests", allow_module_level=True)
+sys.path.append(str(TOP))
+
+from bench import (  # noqa: E402
+    __main__,
+    ctool,
+    environment,
+    floor,
+    harness,
+    peers,
+    plot,
+    publish,
+    report,
+    stats,
+    world,
+)
+from bench.stats import Row  # noqa: E402
+
+RUNS = [{"fasttrust": [1.0, 2.0, 3.0], "ssl": [2.0, 4.0, 3.0]}]
+
+
+def row(ratio: float, low: float, high: float, **changes: Any) -> Row:
+    fields = {"figure": "a figure", "ours": "fasttrust", "peer": "ssl", "unit": "ms"}
+    return Row(**{**fields, "ratio": ratio, "low": low, "high": high, **changes})
+
+
+# ---- statistics ----------------------------------------------------------------------------------
+
+
+def test_ratio_is_the_median_of_the_rounds_ratios() -> None:
+    """Not the ratio of the medians, which would be 2/3."""
+    found = stats.beside("a figure", "ms", RUNS, "ssl")
+    assert (0.5, 0.5, 0.75) == (found.ratio, found.low, found.high)
+    assert (2000.0, 3000.0, "ms") == (found.value, found.peer_value, found.unit)
+
+
+@pytest.mark.parametrize(
+    ("target", "verdict"),
+    [
+        ({"at_most": 0.8}, "met"),
+        ({"at_most": 0.4}, "MISSED"),
+        ({"at_least": 0.4}, "met"),
+        ({"at_least": 10.0}, "MISSED"),
+        ({}, ""),
+    ],
+)
+def test_target_gives_a_verdict(target: dict[str, float], verdict: str) -> None:
+    """A target is what the ratio is at most, or at least."""
+    assert verdict == stats.beside("a figure", "ms", RUNS, "ssl", **target).verdict
+
+
+def test_target_within_the_spread_is_said() -> None:
+    """Whether such a target is met the next run may see otherwise."""
+    assert stats.UNDECIDED in stats.beside("a figure", "ms", RUNS, "ssl", at_most=0.6).note
+    assert stats.UNDECIDED not in stats.beside("a figure", "ms", RUNS, "ssl", at_most=0.8).note
+
+
+def test_derived_participant_is_of_the_same_rounds() -> None:
+    """What verification takes is a difference within each round."""
+    found = stats.derive(RUNS, "beyond", lambda one: one["ssl"] - one["fasttrust"])
+    assert [1.0, 2.0, 0.0] == found[0]["beyond"]
+
+
+def test_participants_take_turns() -> None:
+    """Each is timed once a round, and the order rotates."""
+    called: list[str] = []
+    ticks = iter(range(1000))
+    calls: harness.Peers = {name: lambda name=name: called.append(name) for name in "ab"}
+    values = harness.interleave(calls, 3, 1, lambda: next(ticks))
+    assert {"a": [1, 1, 1], "b": [1, 1, 1]} == values
+    assert "ab" + "ab" + "ba" + "ab" == "".join(called)  # the first two find the batch's size
+
+
+def test_allocations_are_counted_by_callgrinds_calls() -> None:
+    """A name stands in full once; later its number stands for it."""
+    text = """
+fn=(1) main
+cfn=(2) malloc
+calls=3 0
+0 9
+cfn=(3) SSL_new
+calls=7 0
+0 9
+fn=(3)
+cfn=(2)
+calls=2 0
+0 5
+summary: 123
+"""
+    assert (5.0, 123.0) == (ctool.mallocs(text), ctool.instructions(text))
+
+
+# ---- comparing -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        (row(1.0, 0.9, 1.1), row(1.05, 1.0, 1.2), ""),  # the spreads overlap
+        (row(1.0, 1.0, 1.0), row(1.005, 1.005, 1.005), ""),  # apart, and nothing to speak of
+        (row(1.0, 0.9, 1.1), row(1.5, 1.4, 1.6), "worse"),
+        (row(1.0, 0.9, 1.1), row(0.5, 0.4, 0.6), "better"),
+        (row(12, 11, 13, target="≥ 10"), row(9, 8, 10, target="≥ 10"), "worse"),
+        (row(1.0, 0.9, 1.1), Row("a figure", "fasttrust", "ssl"), "not measured any more"),
+    ],
+)
+def test_change_is_what_goes_beyond_both_spreads(old: Row, new: Row, word: str) -> None:
+    """Anything less is noise, and is not told."""
+    expected = [word] if word else []
+    assert expected == [line.split(":")[0] for line in stats.changes([old], [new])]
+
+
+def test_change_of_a_verdict_is_told() -> None:
+    """So is a row that is new, or gone."""
+    old = [row(1.0, 1.0, 1.0, target="≤ 1.1", verdict="met"), row(1, 1, 1, figure="old")]
+    new = [row(1.5, 1.5, 1.5, target="≤ 1.1", verdict="MISSED"), row(1, 1, 1, figure="new")]
+    first, *others = stats.changes(old, new)
+    assert first.endswith("was met, is MISSED")
+    assert ["gone: old: fasttrust / ssl", "new: new: fasttrust / ssl"] == others
+
+
+# ---- reporting -----------------------------------------------------------------------------------
+
+ROWS = [
+    row(0.5, 0.4, 0.6, value=1.0, peer_value=2.0, target="≤ 1.03", verdict="met"),
+    row(1.5, 1.4, 1.6, peer="a|b <c> & d", target="≤ 1.03", verdict="MISSED", note="why"),
+    stats.absent("another figure", "valgrind", "not installed"),
+]
+
+
+def test_markdown_table_has_a_line_for_each_row() -> None:
+    """A figure is named in its first row; a bar in a name is no column."""
+    lines = report.markdown(ROWS).splitlines()
+    assert 2 + len(ROWS) == len(lines)
+    assert {len(report.HEADINGS) + 1} == {line.replace("\\|", "").count("|") for line in lines}
+    assert 1 == sum("a figure" in line for line in lines)
+    assert "MISSED; why" in lines[3]
+    assert "not installed" in lines[4]
+
+
+def test_terminal_table_and_what_was_missed() -> None:
+    """The terminal shows the same rows, and at the end each miss with its reason."""
+    text = report.table(ROWS)
+    assert all(
+        name in text for name in ("a figure", "another figure", "0.400\N{EN DASH}0.600", "MISSED")
+    )
+    (missed,) = report.missed(ROWS)
+    assert "1.500, target ≤ 1.03 (why)" in missed
+    assert "1 targets met, 1 missed" == report.summary(ROWS)
+
+
+def _texts(svg: str) -> list[str]:
+    tree = ElementTree.fromstring(svg)
+    assert tree.tag == "{http://www.w3.org/2000/svg}svg"
+    return [element.text or "" for element in tree.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_picture_of_ratios_is_well_formed() -> None:
+    """Every measured row has its name and number, whatever is in the name."""
+    texts = _texts(plot.ratios("title & <more>", "label", ROWS))
+    assert {"title & <more>", "label", "a figure", "ssl", "a|b <c> & d", "0.5", "1.5"} <= {*texts}
+    assert "" == plot.ratios("title", "label", ROWS[2:])
+
+
+def test_picture_says_which_rows_it_leaves_out() -> None:
+    """A long table's picture shows the rows with a target."""
+    many = [row(1.0, 0.9, 1.1, figure=f"{number}") for number in range(plot.MOST)]
+    texts = _texts(plot.ratios("title", "label", [*ROWS, *many]))
+    assert "a figure" in texts
+    assert "7" not in texts
+    assert any(f"{plot.MOST} rows without a target" in text for text in texts)
+
+
+def test_picture_of_lines_is_well_formed() -> None:
+    """Every participant's name stands beside its line."""
+    line = [(1.0, 2.0, 1.5, 3.0), (1000.0, 20.0, 0.0, 30.0)]
+    drawn = harness.Plot("title", "anchors", "µs", {"fasttrust": line, "a & b": line})
+    assert {"title", "anchors", "µs", "fasttrust", "a & b", "1000"} <= {
+        *_texts(plot.lines(drawn, ""))
+    }
+
+
+def test_rows_survive_json(tmp_path: Path) -> None:
+    """What --compare reads is what was written."""
+    pytest.importorskip("pyperf", reason="pyperf is of the extra `bench`")
+    bench = harness.Bench(tmp_path, True)
+    bench.keep("a figure", "second", [{"fasttrust": [1.0], "ssl": [2.0]}])
+    facts = {"python": "3", "openssl": "3", "verdict": "quiet"}
+    report.write(tmp_path / "out", facts, {"name": ROWS}, bench)
+    rows, written = report.read(tmp_path / "out" / "results.json")
+    assert (ROWS, facts) == (rows, written["environment"])
+    assert {"name.svg", "table.md", "pyperf.json", "results.json"} == {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+
+
+def test_loaded_machine_is_said_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times of a machine on which others ran are not to be quoted, and the run says so."""
+    clock = iter((0.0, 10.0, 10.0, 10.0))
+    busy = iter((100.0, 115.0, 115.0, 115.0))
+    own = iter((1.0, 2.0, 2.0, 2.0))
+    monkeypatch.setattr(environment.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(environment, "_busy", lambda: next(busy))
+    monkeypatch.setattr(environment, "_own", lambda: next(own))
+    load = environment.Load()
+    assert 1.4 == pytest.approx(load.others())
+    assert load.verdict().startswith("LOADED: others kept 1.40 cores busy")
+
+
+# ---- the command ---------------------------------------------------------------------------------
+
+
+def test_measurements_have_the_interface() -> None:
+    """A measurement has a title for --help, and a function."""
+    for name in __main__.MEASUREMENTS:
+        module = import_module(f"bench.{name}")
+        assert module.TITLE
+        assert callable(module.run)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "handshake", "nonsense"], "no measurement is called nonsense"),
+        (["--compare", "no such file.json"], "no such file.json"),
+        (["--compare", "{broken}"], "broken.json"),
+        (["--compare", "{other}"], "other.json"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_usage_error_is_clear(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is measured, the exit code is 2, and the sentence names what is wrong."""
+    pytest.importorskip("pyperf", reason="pyperf is of the extra `bench`")
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "other.json").write_text(json.dumps({"rows": [{"unknown": 1}]}))
+    places = {name: str(tmp_path / f"{name}.json") for name in ("broken", "other")}
+    monkeypatch.setattr(__main__, "measure", lambda *_: pytest.fail("it measures"))
+    with pytest.raises(SystemExit) as caught:
+        __main__.main([text.format(**places) for text in arguments])
+    assert 2 == caught.value.code
+    assert said in capsys.readouterr().err
+
+
+def test_failed_measurement_loses_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong verdict is a row that says FAILED; the others are written, and the exit code is 1."""
+    pytest.importorskip("pyperf", reason="pyperf is of the extra `bench`")
+
+    def fail(_: harness.Bench) -> list[Row]:
+        raise RuntimeError("worker failed:\nWrongVerdictError: ssl accepts wrong.test")
+
+    def work(bench: harness.Bench) -> list[Row]:
+        bench.keep("a figure", "second", [{"fasttrust": [1.0], "ssl": [2.0]}])
+        return ROWS[:1]
+
+    for name, run in (("broken", fail), ("working", work)):
+        module: Any = ModuleType(f"bench.{name}")
+        module.TITLE, module.run = name, run
+        monkeypatch.setitem(sys.modules, f"bench.{name}", module)
+    monkeypatch.setattr(__main__, "MEASUREMENTS", ("broken", "working"))
+    monkeypatch.setattr(ctool, "prepare", lambda _: {"floor.c": "", "count.c": ""})
+    monkeypatch.setattr(world, "make", lambda into: (into / "bundle.pem").write_text(""))
+    assert 1 == __main__.main(["--output", str(tmp_path)])
+    rows, _ = report.read(tmp_path / "results.json")
+    assert ["FAILED: WrongVerdictError: ssl accepts wrong.test", "met"] == [r.verdict for r in rows]
+    assert "accepts wrong.test" in capsys.readouterr().err
+
+
+# ---- self-checks ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run's folder: its PKI, and the floor where it compiles."""
+    folder = tmp_path_factory.mktemp("bench")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ctool.FOLDER, "")  # prepare() sets it
+        ctool.prepare(folder)
+        world.make(folder)
+        yield folder
+
+
+@pytest.fixture
+def run_folder(made_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, with the environment of a worker."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(made_folder / "bundle.pem"))
+    return made_folder
+
+
+@pytest.mark.usefixtures("run_folder")
+def test_participants_are_proved_before_they_are_measured() -> None:
+    """All that are said to verify do, by name and by root; what is said not to does not."""
+    names = (stats.OURS, peers.STDLIB, peers.HASHED, peers.UNVERIFIED)
+    made = peers.proved_contexts(*names)
+    assert names == tuple(made)
+    assert [True, False, False, False] == [
+        isinstance(c, fasttrust.SSLContext) for c in made.values()
+    ]
+
+
+@pytest.mark.usefixtures("run_folder")
+def test_wrong_verdict_stops_the_measurement() -> None:
+    """A participant that accepts anybody, accepts any name, or refuses everybody is not timed."""
+    any_name = ssl.create_default_context(cafile=world.bundle())
+    any_name.check_hostname = False
+    nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for context, said in (
+        (peers.unverified(), "accepts wrong.test of a known root"),
+        (any_name, "accepts wrong.test of a known root"),
+        (nobody, "refuses server.test of a known root"),
+    ):
+        with pytest.raises(harness.WrongVerdictError, match=said):
+            peers.proved("ssl", context)
+    with pytest.raises(harness.WrongVerdictError, match="refuses wrong\\.test"):
+        peers.proved(peers.UNVERIFIED, ssl.create_default_context(cafile=world.bundle()))
+
+
+def test_floor_gives_the_verdicts_too(run_folder: Path) -> None:
+    """The floor refuses a wrong name and an unknown root: it does the work that it stands for."""
+    if why := floor.why_not():
+        pytest.skip(why)
+    version = ssl.TLSVersion.TLSv1_3
+    seconds = floor.ctypes.c_double()
+    good, unknown = run_folder / world.chain_name(), run_folder / world.UNKNOWN
+    floor.over_memory(world.bundle(), good, version, world.HOST, seconds)()
+    assert seconds.value > 0
+    floor.over_memory(None, unknown, version, "wrong.test", seconds)()  # unverified
+    for folder, host in ((good, "wrong.test"), (unknown, world.HOST)):
+        with pytest.raises(harness.WrongVerdictError, match="line"):
+            floor.over_memory(world.bundle(), folder, version, host, seconds)()
+    verify = floor.verifying(world.bundle(), world.sent(good.name), False, world.HOST, 3)
+    verify()
+    with pytest.raises(harness.WrongVerdictError):
+        floor.verifying(world.bundle(), world.sent(unknown.name), False, world.HOST, 3)()
+
+
+# ---- publishing ----------------------------------------------------------------------------------
+
+
+def test_published_results_go_between_their_comments(tmp_path: Path) -> None:
+    """What stands before and behind stays; a page without a place is an error, not a loss."""
+    page = tmp_path / "README.md"
+    marks = ("<!-- results: written by bench/publish.py -->", "<!-- end of results -->")
+    page.write_text("before\n{}\nold\n{}\nbehind\n".format(*marks), "utf-8")
+    environment = {"verdict": "LOADED: by others", "cpu": "a", "cores": "2", "store": "144 anchors"}
+    written = {"environment": {**environment, "python": "3", "openssl": "3"}, "fast": True}
+    publish.place(page, "results", publish.whole(ROWS, written, [Path("a.svg")]))
+    text = page.read_text("utf-8")
+    assert "old" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("behind\n")
+    assert "Fast run on a machine that was **LOADED: by others**" in text
+    assert "![a](results/a.svg)" in text
+    with pytest.raises(ValueError, match="no place for other"):
+        publish.place(page, "other", "")
+
+
+@pytest.mark.parametrize("path", ["README.md", "bench/README.md"])
+def test_readmes_have_a_place_for_results(path: str) -> None:
+    """Both show the last published run."""
+    page = TOP / path
+    assert "<!-- results: written by bench/publish.py -->" in page.read_text("utf-8")
