@@ -58,10 +58,11 @@ def _memory(bench: Bench, port: int) -> list[Row]:
         *(() if bench.fast else (peers.CERTIFI, PYOPENSSL, peers.WASSIMA)),
     ]
     values: stats.Values = {name: [] for name in names}
+    contexts = CONTEXTS // 3 if bench.fast else CONTEXTS
     for _ in range(1 if bench.fast else 3):
-        bare = bench.call("context:memory", BARE, port)
+        bare = bench.call("context:memory", BARE, port, contexts)
         for name in list(values):
-            used = bench.call("context:memory", name, port)
+            used = bench.call("context:memory", name, port, contexts)
             if used is None:
                 values.pop(name)
             else:
@@ -105,13 +106,13 @@ def used(port: int) -> Peers:
     return calls
 
 
-def memory(name: str, port: int) -> float | None:
+def memory(name: str, port: int, contexts: int) -> float | None:
     """Return how many bytes the process grew by for each context that has shaken hands."""
     makers = peers.contexts() | {BARE: peers.unverified}
     if name not in makers:
         return None
     make = makers[name]
-    number = CONTEXTS if name in (BARE, OURS, HASHED) else CONTEXTS // 10
+    number = contexts if name in (BARE, OURS, HASHED) else contexts // 10
     kept: list[Any] = []
     for _ in range(20):  # what the first ones bring along is nobody's
         peers.connect(make(), port).close()

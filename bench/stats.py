@@ -154,12 +154,19 @@ def _change(old: Row, new: Row) -> str:
         if old.ratio is new.ratio:
             return ""
         return f"{'measured now' if old.ratio is None else 'not measured any more'}: {new.key}"
-    apart = new.low > old.high or new.high < old.low  # type: ignore[operator]
+    (old_low, old_high), (new_low, new_high) = _wide(old), _wide(new)
+    apart = new_low > old_high or new_high < old_low
     if not apart or abs(new.ratio / old.ratio - 1) <= SMALL:
         return ""
     word = "better" if (new.ratio < old.ratio) == (not new.target.startswith("≥")) else "worse"
     verdict = "" if old.verdict == new.verdict else f"; was {old.verdict}, is {new.verdict}"
     return f"{word}: {new.key}: {_span(old)}, now {_span(new)}{verdict}"
+
+
+def _wide(row: Row) -> tuple[float, float]:
+    """Return the quartiles moved apart by half their distance each: what a quiet run keeps to."""
+    low, high = row.low or 0.0, row.high or 0.0
+    return low - (high - low) / 2, high + (high - low) / 2
 
 
 def _span(row: Row) -> str:

@@ -120,7 +120,7 @@ summary: 123
         (row(1.0, 1.0, 1.0), row(1.005, 1.005, 1.005), ""),  # apart, and nothing to speak of
         (row(1.0, 0.9, 1.1), row(1.5, 1.4, 1.6), "worse"),
         (row(1.0, 0.9, 1.1), row(0.5, 0.4, 0.6), "better"),
-        (row(12, 11, 13, target="≥ 10"), row(9, 8, 10, target="≥ 10"), "worse"),
+        (row(12, 11, 13, target="≥ 10"), row(6, 5, 7, target="≥ 10"), "worse"),
         (row(1.0, 0.9, 1.1), Row("a figure", "fasttrust", "ssl"), "not measured any more"),
     ],
 )
