@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib.util
 import os
 import sys
@@ -197,9 +198,16 @@ def _demo(arguments: argparse.Namespace) -> int:
     try:
         return demo()
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
+        if _is_closed(error):
             raise
         return _cannot_run("demo", f"cannot run here: {error}")
+
+
+def _is_closed(error: OSError) -> bool:
+    """Tell whether nobody reads our output any more: Windows has an ill-fitting number for that."""
+    return isinstance(error, BrokenPipeError) or (
+        sys.platform == "win32" and error.errno == errno.EINVAL
+    )
 
 
 def _cannot_run(command: str, why: str) -> int:
@@ -228,7 +236,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = parsed.run(parsed)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not _is_closed(error):
+            raise
         # Whoever read our output has seen enough; Python's own flush at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
