@@ -40,6 +40,8 @@ def machine_trusts(monkeypatch: pytest.MonkeyPatch, folder: Path, *anchors: Issu
     store.write_text(pem(*(anchors or (root("stranger of the system"),))), "ascii")
     monkeypatch.setenv("SSL_CERT_FILE", str(store))
     monkeypatch.setenv("SSL_CERT_DIR", str(empty))
+    # `ssl` lists these besides on Windows, whatever the variables say.
+    monkeypatch.setattr(ssl.SSLContext, "_windows_cert_stores", (), raising=False)
     return store
 
 

@@ -160,12 +160,12 @@ def own_settings(owner: type) -> None:
         setattr(owner, name, setting)
 
 
-def load_cert_chain(self: Any, *args: Any, **kwargs: Any) -> None:
+def load_cert_chain(self: Any, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
     """Load a certificate of ours and its key, as ``ssl`` does.
 
     On a socket it leaves before the platform has judged the server: that is said, once.
     """
-    _Base.load_cert_chain(self, *args, **kwargs)
+    _Base.load_cert_chain(self, certfile, keyfile, password)
     state = state_of(self)
     if state is not None:
         state.shows = True
