@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,6 +168,28 @@ def test_staple_reaches_the_system(version: str, tmp_path: Path) -> None:
 
 
 @needs_native
+@pytest.mark.parametrize(("purpose", "code"), [("clientAuth", 0), ("serverAuth", 26)])
+def test_a_servers_question_is_about_a_client(purpose: str, code: int) -> None:
+    """Where a server was told to trust the system: without a name, for the other purpose."""
+    trusts(ROOT)
+    server = fasttrust.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    SENT.load(server)
+    server.verify_mode = ssl.CERT_REQUIRED
+    client = ssl.create_default_context(cadata=ROOT.pem)
+    Chain((leaf("a client", A, purposes=(purpose,)), A)).load(client)
+    # Nothing was said to be trusted of clients: not even by the system.
+    unasked = peer.connect(client, server, carrier="bio")
+    assert isinstance(unasked.server_error, fasttrust.VerificationError)
+    assert _native.lib.double_recorded().evaluations == 0
+    server.load_default_certs()
+    outcome = peer.connect(client, server, carrier="bio")
+    assert getattr(outcome.server_error, "verify_code", 0) == code
+    assert (outcome.server_received == peer.SECRET) == (code == 0)
+    seen = _native.lib.double_recorded()
+    assert (seen.evaluations, seen.is_server, _native.ffi.string(seen.host)) == (1, False, b"")
+
+
+@needs_native
 def test_own_anchors_come_first() -> None:
     """OpenSSL decides by them without the system; where it knows nobody the system is asked."""
     assert connect(SENT, ROOT).client_error is None
@@ -221,30 +244,22 @@ def test_import_and_contexts_touch_nothing() -> None:
     ).check_returncode()
 
 
-@needs_native  # without a handshake there is no verdict in compat mode
 def test_fork_after_a_verification_is_refused() -> None:
     """In a child whose parent had verified the frameworks would crash: it is told so instead."""
     done = run_python(
         """
         import os
-        import fasttrust, pki
-        from fasttrust import _native
-        root = pki.root("root")
-        leaf = pki.leaf("leaf", root)
-        _native.lib.double_trust_der(root.der, len(root.der))
-        def ask():
-            fasttrust.verify_chain([leaf.der], server_hostname=pki.HOST)
-        ask()
+        import fasttrust, mac
+        mac.trusts(mac.ROOT)
+        assert mac.connect().client_error is None
         child = os.fork()
         if child == 0:
-            try:
-                ask()
-            except fasttrust.VerificationError as error:
+            for context in (fasttrust.SSLContext(mac.CLIENT), fasttrust.create_default_context()):
+                error = mac.refused(mac.shake(context), 50)
                 print(error.verify_code, error.native_message, flush=True)
-                os._exit(3)
-            os._exit(0)
+            os._exit(3)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
-        ask()
+        assert mac.connect().client_error is None
         """,
         SSL_CERT_FILE="",
         SSL_CERT_DIR="",
