@@ -45,7 +45,8 @@ def run(bench: Bench) -> list[Row]:
     folder = bench.folder / "wine"
     folder.mkdir()
     pki: Any = import_module("pki")
-    root = pki.root("bench under Wine")
+    # Another name each time: a run that was killed leaves its root in the store.
+    root = pki.root(f"bench under Wine {os.urandom(4).hex()}")
     middle = pki.intermediate("bench intermediate under Wine", root)
     for name, valid in ((GOOD, (-1, 30)), (EXPIRED, (-9, -2))):
         leaf = pki.leaf(f"{name} under Wine", middle, names=(world.HOST,), valid=valid)
