@@ -37,6 +37,7 @@ NEEDED = (
     "urllib3",
     # The newest do not load in Debian's PyPy.
     "cryptography<46; implementation_name == 'pypy'",
+    "hypothesis<6.150; implementation_name == 'pypy'",
 )
 #: Where what OpenSSL and Python say differs most from version to version.
 SMOKE = ("bad_input", "cases", "connection", "decode", "life", "native", "sessions")
