@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAC_LAZY = 1, MAC_LOCAL = 4, MAC_NOLOAD = 16 };
 
@@ -43,11 +44,23 @@ static int look(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 static bool hidden;
+static bool libressl;
 
 /* From here on nothing seems to be loaded. */
 void mac_dyld_hide_images(void)
 {
     hidden = true;
+}
+
+/* From here on nothing seems to have what LibreSSL lacks: its stacks have names of their own. */
+void mac_be_libressl(void)
+{
+    libressl = true;
+}
+
+void *mac_dlsym(void *library, const char *name)
+{
+    return libressl && strncmp(name, "OPENSSL_sk_", 11) == 0 ? NULL : dlsym(library, name);
 }
 
 uint32_t mac_dyld_image_count(void)

@@ -22,7 +22,7 @@ import lief
 TOP = Path(__file__).resolve().parent.parent.parent
 FRAMEWORKS = ("CoreFoundation", "Security")
 # What libSystem gives on a Mac under the name that it has in glibc too, and under another one.
-ALIKE = ("bcmp", "bzero", "calloc", "close", "dlsym", "free", "getpid", "malloc", "memchr")
+ALIKE = ("bcmp", "bzero", "calloc", "close", "free", "getpid", "malloc", "memchr")
 ALIKE += ("memcmp", "memcpy", "memset", "pipe", "read", "realloc", "snprintf", "strdup", "strlen")
 ALIKE += ("vsnprintf", "write")
 SYSTEM = {f"_{name}": name for name in ALIKE} | {
@@ -31,6 +31,7 @@ SYSTEM = {f"_{name}": name for name in ALIKE} | {
     "__dyld_get_image_name": "mac_dyld_get_image_name",
     "__dyld_image_count": "mac_dyld_image_count",
     "_dlopen": "mac_dlopen",
+    "_dlsym": "mac_dlsym",
 }
 PAGE = 4096
 FLAGS = {"leaf": "check_leaf", "chain": "check_chain", "own": "own_crls"}

@@ -34,15 +34,32 @@ def test_openssl_is_found(file: str) -> None:
     assert check_python(program).split() == ["native", "0", "20"]
 
 
-def test_openssl_that_is_not_shown_is_compat_mode() -> None:
-    """Without a list, a file or a global scope that lead to it nothing of ours calls OpenSSL."""
-    program = """
-        import ctypes, os
+@pytest.mark.parametrize(
+    ("missing", "version", "reason"),
+    [
+        (
+            "mac_dyld_hide_images",
+            "OpenSSL 3.5.0",
+            "those that uv installs have it built in",
+        ),
+        ("mac_be_libressl", "LibreSSL 3.3.6", "Python's ssl uses LibreSSL 3.3.6"),
+    ],
+)
+def test_openssl_that_cannot_be_reached_is_compat_mode(
+    missing: str, version: str, reason: str
+) -> None:
+    """Built in and hidden, or another library: nothing of ours calls it, and the system judges."""
+    program = f"""
+        import ctypes, os, ssl
         import _ssl
         import intel
         _ssl.__file__ = None
-        ctypes.CDLL(os.environ["FASTTRUST_DOUBLE"]).mac_dyld_hide_images()
-        import fasttrust
-        print(fasttrust.backend().mode, "cannot be reached" in fasttrust.backend().reason)
+        ssl.OPENSSL_VERSION = {version!r}
+        ctypes.CDLL(os.environ["FASTTRUST_DOUBLE"]).{missing}()
+        import fasttrust, mac
+        print(fasttrust.backend().mode, {reason!r} in fasttrust.backend().reason)
+        mac.trusts(mac.ROOT)
+        for host in (mac.HOST, "other.test"):
+            print(getattr(mac.connect(host=host).client_error, "verify_code", 0))
         """
-    assert check_python(program).split() == ["compat", "True"]
+    assert check_python(program).split() == ["compat", "True", "0", "62"]
