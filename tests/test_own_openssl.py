@@ -40,13 +40,19 @@ WORK = """
 """
 
 
+def loaded(**environment: str) -> list[Path]:
+    """Return the files of OpenSSL that `import ssl` loads."""
+    program = "    import ssl\n" + LOADED + "    print(*loaded(), sep='\\n')"
+    return [Path(line) for line in check_python(program, **environment).splitlines() if line]
+
+
 @pytest.fixture(scope="module")
 def originals() -> list[Path]:
     """Return the libraries that this Python's `_ssl` is linked to."""
-    found = check_python("    import ssl\n" + LOADED + "    print(*loaded(), sep='\\n')")
-    if not found.strip():
+    found = loaded()
+    if not found:
         pytest.skip("this Python has no shared OpenSSL")
-    return [Path(line) for line in found.splitlines()]
+    return found
 
 
 @pytest.fixture
@@ -54,6 +60,8 @@ def folder(originals: list[Path], tmp_path: Path) -> str:
     """Return a folder with copies, as a Python's own."""
     for library in originals:
         shutil.copy(library, tmp_path)
+    if {each.parent for each in loaded(LD_LIBRARY_PATH=str(tmp_path))} != {tmp_path}:
+        pytest.skip("this Python brings an OpenSSL of its own already")
     return str(tmp_path)
 
 
