@@ -211,6 +211,17 @@ def test_revocation_by_the_system() -> None:
         assert refused(connect(revocation=revocation), 23).native_code == -67820
 
 
+def test_a_process_without_a_main_bundle_is_told_so() -> None:
+    """It gets no policy for TLS as long as it lives, and so verifies nobody (golang/go#61000)."""
+    trusts(ROOT)
+    _native.lib.double_set_bundle(False)
+    for _ in range(2):
+        error = refused(connect(), 50)
+        assert error.native_message is not None
+        assert "gives this process no policy for TLS" in error.native_message
+    assert _native.lib.double_recorded().evaluations == 0
+
+
 def test_handshakes_at_once() -> None:
     """Threads share nothing of a question, and each gets the answer to its own."""
     trusts(ROOT)
