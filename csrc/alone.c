@@ -1,9 +1,8 @@
 /*
  * Compat mode: the platform decides alone, about certificates that somebody else took from a
- * handshake. No OpenSSL is at hand, so there is no step 4: what is left of it is that the verified
- * chain begins with the peer's own leaf, that each certificate names the next one as its issuer
- * (Wine goes by the key alone), and that the platform itself checks the name. The caller
- * reads names and strength once more from the chain.
+ * handshake. OpenSSL's functions are not at hand, so there is no step 4: what is left of it here is
+ * that the verified chain begins with the peer's own leaf, and that the platform itself checks the
+ * name. The caller has OpenSSL look at the chain in its own way.
  */
 
 #include "core.h"
@@ -42,13 +41,6 @@ bool ft_platform_verify(const ft_peer *peer, ft_verdict *out_verdict, ft_der **o
     bool trusted = ft_system_verify(&question, &answer) && answer.code == FT_V_OK &&
                    begins_with(&answer, &peer->certs[0]);
 
-    size_t linked = trusted ? ft_ders_linked(answer.chain, answer.num_chain) : 0;
-    if (trusted && linked + 1 < answer.num_chain) {
-        trusted = false;
-        out_verdict->step = FT_STEP_AGREE;
-        answer.code = FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
-        answer.depth = (int32_t)linked;
-    }
     if (trusted || answer.code != FT_V_OK) { // else a success that is none
         out_verdict->code = answer.code;
     }

@@ -126,13 +126,6 @@ FT_MUST_USE ft_der *ft_ders_copy(const ft_der *ders, size_t num);
  */
 int32_t ft_ders_unissued(const ft_der *certs, size_t num, int32_t *out_depth);
 
-/*
- * ft_ders_linked returns the first certificate of a chain that does not name the next one as its
- * issuer, num - 1 where each does. Names are compared by their keys: what X509_NAME_cmp calls equal
- * is equal here.
- */
-size_t ft_ders_linked(const ft_der *chain, size_t num);
-
 /* ---- library_<one>.c: what the loader knows ---------------------------------------------- */
 
 /* Whether the library is the one that was looked for. */

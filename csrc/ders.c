@@ -70,28 +70,3 @@ int32_t ft_ders_unissued(const ft_der *certs, size_t num, int32_t *out_depth)
     }
     return FT_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
 }
-
-static bool issued(ft_der cert, ft_der by)
-{
-    ft_span issuer;
-    ft_span subject;
-    ft_span unused;
-    uint64_t key = 0;
-    uint64_t other = 0;
-
-    if (!names_of(cert, &issuer, &unused) || !names_of(by, &unused, &subject)) {
-        return false;
-    }
-    return same(issuer, subject) ||
-           (ft_der_name_key(issuer, &key) && ft_der_name_key(subject, &other) && key == other);
-}
-
-size_t ft_ders_linked(const ft_der *chain, size_t num)
-{
-    size_t at = 0;
-
-    while (at + 1 < num && issued(chain[at], chain[at + 1])) {
-        at++;
-    }
-    return at;
-}

@@ -35,7 +35,6 @@ one_store = _native("one store cannot differ by side: the system's is loaded at 
 fed_once = _native("ssl's own verification is fed once: a changed store is seen by new contexts")
 keeps = _native("ssl's own store cannot forget: attach() refuses where something has to be dropped")
 no_session = _native("session= is left out (a full handshake)")
-no_second_look = _native("the platform alone judges servers: OpenSSL has no say beneath the guard")
 no_verify_chain = _native("verify_chain raises NotImplementedError with the reason")
 foreign = _native("chains of other contexts are ssl's own, after the handshake: test_compat.py")
 no_guard = _native("a connection that ssl's own context made has no guard, whoever takes it over")

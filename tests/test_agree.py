@@ -1,14 +1,17 @@
-"""Names and strength as compat mode reads them, held against OpenSSL's own verdicts."""
+"""The chain that OpenSSL is shown in compat mode: its verdict there, held against a handshake's."""
 
 from __future__ import annotations
 
 import ssl
+from typing import Any
 
 import pytest
 
+import fasttrust
 import peer
-from fasttrust._agree import disagreement, is_for, too_weak
-from pki import HOST, Chain, Issued, intermediate, leaf, pem, root
+from fasttrust import _agree
+from fasttrust._agree import Terms, agreed
+from pki import HOST, Chain, Issued, flip_signature, intermediate, leaf, pem, root
 from world import code
 
 RSA_ROOT = root("rsa root", algorithm="rsa2048")
@@ -51,68 +54,113 @@ def of_openssl(chain: tuple[Issued, ...], level: int) -> int:
     return code(peer.connect(client, server).client_error)
 
 
-@pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO < (3,), reason="1.1.1 counts otherwise")
+TERMS = Terms(2, int(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).verify_flags), 4, False)
+
+
+def of_ours(chain: tuple[Issued, ...], host: str | None = HOST, **terms: Any) -> int:
+    """Return the code of what `_agree` says."""
+    try:
+        found = agreed([issued.der for issued in chain], host, TERMS._replace(**terms))
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_code
+    assert found == [issued.der for issued in chain]
+    return 0
+
+
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
 @pytest.mark.parametrize("name", CHAINS)
-def test_strength_is_openssls(name: str, level: int) -> None:
+def test_verdict_is_that_of_a_handshake(name: str, level: int) -> None:
     """Code for code, at each level at which OpenSSL still shakes hands."""
     chain = CHAINS[name]
-    found = too_weak([issued.der for issued in chain], level)
     theirs = of_openssl(chain, level)
     if theirs not in (0, 66, 67, 68):
         pytest.skip(f"OpenSSL shakes no hands here: {theirs}")
-    assert theirs == (0 if found is None else found[0])
+    assert theirs == of_ours(chain, level=level)
 
 
-def test_strength_above_what_can_be_shaken_by() -> None:
-    """Levels 4 and 5, and a level that there is not yet."""
-    p384 = [issued.der for issued in CHAINS["p384"]]
-    assert [(68, 0), (66, 0), (66, 0)] == [too_weak(p384, level) for level in (4, 5, 9)]
-    assert (66, 0) == too_weak([issued.der for issued in CHAINS["rsa3072"]], 4)
+ROOT = root("root")
+A = intermediate("A", ROOT)
+LEAF = leaf("leaf", A)
+STRANGER = root("stranger")
+FLIPPED = flip_signature("flipped", LEAF)
 
 
-@pytest.mark.parametrize("cut", [b"", b"\x30\x03\x02\x01\x05", bytes(40)])
-def test_what_cannot_be_read_is_weak(cut: bytes) -> None:
-    """And is for nobody."""
-    assert (66, 0) == too_weak([cut], 1)
-    good = CHAINS["p256"][0].der
-    assert (67, 1) == too_weak([good, cut], 1)
-    assert (68, 0) == too_weak([good.replace(bytes.fromhex("2A8648CE3D0403"), bytes(7)), good], 1)
-    assert not is_for(cut, HOST, True)
+@pytest.mark.parametrize(
+    ("chain", "expected"),
+    [
+        ((LEAF, A, ROOT), 0),
+        ((LEAF, A), 0),  # an anchor that has not signed itself
+        ((LEAF,), 0),
+        ((FLIPPED, A, ROOT), 7),
+        ((LEAF, flip_signature("flipped A", A), ROOT), 7),
+        ((LEAF, A, STRANGER), 20),
+        ((LEAF, STRANGER, ROOT), 20),
+        ((leaf("old", ROOT, valid=(-9, -2)), ROOT), 10),
+        ((leaf("early", ROOT, valid=(2, 9)), ROOT), 9),
+        ((leaf("for clients", ROOT, purposes=("clientAuth",)), ROOT), 26),
+        ((leaf("critical", ROOT, unknown_critical=True), ROOT), 34),
+        ((leaf("of lax", lax := root("lax", critical_constraints=False)), lax), 0),
+    ],
+    ids=lambda value: "-".join(each.name for each in value) if isinstance(value, tuple) else "",
+)
+def test_what_openssl_sees_of_a_chain(chain: tuple[Issued, ...], expected: int) -> None:
+    """The anchor alone is trusted, whatever it is, and every signature below it counts."""
+    assert expected == of_ours(chain, flags=TERMS.flags | ssl.VERIFY_X509_STRICT | 4)
 
 
-@pytest.mark.parametrize("common_name", [True, False])
-def test_common_name_counts_alone(common_name: bool) -> None:
-    """Where there are no DNS names, none that cannot be read either, and the program lets it."""
-    alone = leaf("cn", None, names=(), subject=HOST)
-    beside_name = leaf("cn beside a name", None, names=("other.test",), subject=HOST)
-    beside_address = leaf("cn beside an address", None, names=("127.0.0.1",), subject=HOST)
-    assert common_name == is_for(alone.der, HOST, common_name)
-    assert common_name == is_for(beside_address.der, HOST, common_name)
-    assert not is_for(beside_name.der, HOST, common_name)
-    # The same length, and no GeneralNames.
-    at = beside_name.der.index(b"other.test") - 2
-    broken = beside_name.der[:at] + b"\xff" + beside_name.der[at + 1 :]
-    assert not is_for(broken, HOST, common_name)
-    assert not is_for(alone.der, "127.0.0.1", common_name)
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [(HOST, 0), (None, 0), ("other.test", 62), ("127.0.0.1", 64), ("::1", 64), ("a." + HOST, 62)],
+)
+def test_names_are_openssls_to_look_for(host: str | None, code: int) -> None:
+    """None where none is asked for; common names as the program says."""
+    assert code == of_ours((LEAF, A, ROOT), host)
+    named = leaf("cn", ROOT, names=(), subject=HOST)
+    if host == HOST:
+        assert [0, 62] == [of_ours((named, ROOT), host_flags=flags) for flags in (4, 0x24)]
 
 
-def test_order_is_openssls() -> None:
-    """Too long, for others, too weak, and then the name."""
-    good = [issued.der for issued in CHAINS["p256"]]
-    weak = [issued.der for issued in CHAINS["rsa1024"]]
-    assert None is disagreement(good, HOST, True, 2) is disagreement(good, None, True, 2)
-    assert (62, 0) == disagreement(good, "other.test", True, 2)
-    assert (64, 0) == disagreement(good, "127.0.0.1", True, 2)
-    assert (66, 0) == disagreement(weak, "other.test", True, 2)
-    clients = [leaf("for clients", None, purposes=("clientAuth",)).der]
-    anything = [leaf("for anything", None, purposes=("any",)).der]
-    unsaid = [leaf("for what you like", None, purposes=None).der]
-    assert (26, 0) == disagreement(clients, "other.test", True, 2)
-    assert (26, 0) == disagreement(anything, HOST, True, 0)
-    assert (26, 1) == disagreement(good[:1] + clients, HOST, True, 2)
-    assert None is disagreement(unsaid, HOST, True, 2)
-    twice = unsaid[0].replace(bytes.fromhex("0603551D0F"), bytes.fromhex("0603551D25"))
-    assert (26, 0) == disagreement([twice], HOST, True, 2)
-    assert None is disagreement([good[0]] * 102, HOST, True, 2)
-    assert (22, 101) == disagreement([weak[0]] * 103, "other.test", True, 2)
+def test_dates_may_be_for_others_to_judge() -> None:
+    """Where the program has another moment in mind."""
+    old = leaf("old", ROOT, valid=(-9, -2))
+    assert [10, 0] == [of_ours((old, ROOT), timeless=timeless) for timeless in (False, True)]
+
+
+def test_long_chain_is_cut_into_records() -> None:
+    """And one that is too long is refused."""
+    ladder = [root("rung 0")]
+    for i in range(1, 103):
+        ladder.append(intermediate(f"rung {i}", ladder[-1]))
+    accepted = (leaf("top", ladder[100]), *reversed(ladder[:101]))
+    assert sum(len(each.der) for each in accepted) > 1 << 15
+    assert 0 == of_ours(accepted)
+    assert 22 == of_ours((leaf("above", ladder[101]), *reversed(ladder[:102])))
+
+
+@pytest.mark.parametrize("der", [b"", b"\x30\x03\x02\x01\x05", bytes(40)])
+def test_no_verdict_is_an_error(der: bytes) -> None:
+    """What OpenSSL cannot read, as leaf and as anchor."""
+    for chain in ([der, ROOT.der], [LEAF.der, der], [der]):
+        with pytest.raises((ssl.SSLError, ValueError)) as caught:
+            agreed(chain, HOST, TERMS)
+        assert not isinstance(caught.value, ssl.SSLCertVerificationError)
+
+
+def test_verdict_needs_a_verified_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That OpenSSL asks for more is not enough: it may not have come to the certificates."""
+    monkeypatch.setattr(_agree, "_flight", lambda suite, certificates: b"")
+    with pytest.raises(ssl.SSLError, match="no verdict"):
+        agreed([LEAF.der, A.der, ROOT.der], HOST, TERMS)
+
+
+def test_chain_is_openssls() -> None:
+    """What the platform lists beside it is not verified."""
+    listed = [LEAF.der, A.der, STRANGER.der, A.der, ROOT.der]
+    assert [LEAF.der, A.der, ROOT.der] == agreed(listed, HOST, TERMS)
+
+
+def test_injection_is_not_asked() -> None:
+    """The handshake's client is C's own class."""
+    with fasttrust.inject_into_ssl(trust=fasttrust.TrustStore.none()):
+        assert 0 == of_ours((LEAF, A, ROOT))
+        assert 62 == of_ours((LEAF, A, ROOT), "other.test")

@@ -121,7 +121,7 @@ BELOW = {
     "_guard": {"_log", "_native", "_certificate"},
     "_native_platform": {"_native"},
     "_fed": set(),
-    "_agree": {"_der", "_decode", "_decode_key", "_certificate"},
+    "_agree": {"_decode", "_decode_key"},
     "_asked": {"_log", "_native", "_native_platform", "_agree", "_certificate", "_fed", "_guard"},
     "_compat": {"_log", "_native", "_asked", "_bundles", "_fed", "_guard", "_mode"},
     "_trust": {"_anchors", "_certificate", "_system"},

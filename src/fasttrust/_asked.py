@@ -7,10 +7,8 @@ and by name. So who makes one past our methods (the program gave the context ano
 called C's own method) gets one of ``ssl``'s, which refuses whom only the system knows. What the
 program set is kept beside the context and read back.
 
-Of native mode's step 4 length, purposes, strength and names are left (``_agree``). Nobody can do
-the rest here: OpenSSL's second look at the signatures below the anchor, CPython's list of
-certificates never to trust and the program's own CRLs. Of step 2: what the program loads beside the
-system's trust.
+Of native mode's step 4 the program's own CRLs are missing: nobody can read them from a context. Of
+step 2: what the program loads beside the system's trust.
 """
 
 from __future__ import annotations
@@ -23,23 +21,25 @@ import time
 from collections.abc import Callable, Iterator
 
 from . import _log, _native, _native_platform
-from ._agree import disagreement, is_address
+from ._agree import Terms, agreed
 from ._certificate import Certificate
 from ._fed import Settings, state_of
 from ._guard import Record, sent_by
 from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
-_verify_mode, _check_hostname, _options, _verify_flags = (
-    vars(_Base)[name] for name in ("verify_mode", "check_hostname", "options", "verify_flags")
+_verify_mode, _check_hostname, _options, _verify_flags, _host_flags = (
+    vars(_Base)[name]
+    for name in ("verify_mode", "check_hostname", "options", "verify_flags", "_host_flags")
 )
-_DEFAULT_LEVEL = 2  # CPython's, for PyPy, which does not tell
 _NO_RENEGOTIATION = int(ssl.OP_NO_RENEGOTIATION)
 _UNSPECIFIED = 1  # X509_V_ERR_*
 _NOT_YET_VALID = 9
 _EXPIRED = 10
+_INVALID_CA_1_1_1, _INVALID_CA = 24, 79
 _HOSTNAME_MISMATCH = 62
 _IP_ADDRESS_MISMATCH = 64
+_OF_THE_LEAF = (62, 64, 66)  # whose depth is known: ssl tells none
 
 # OpenSSL's words for what the platforms say; it cannot be asked for them here.
 _WORDS = {
@@ -49,14 +49,10 @@ _WORDS = {
     18: "self-signed certificate",
     19: "self-signed certificate in certificate chain",
     20: "unable to get local issuer certificate",
-    22: "certificate chain too long",
     23: "certificate revoked",
     26: "unsuitable certificate purpose",
     28: "certificate rejected",
     50: "application verification failure",
-    66: "EE certificate key too weak",
-    67: "CA certificate key too weak",
-    68: "CA signature digest algorithm too weak",
 }
 
 
@@ -205,8 +201,8 @@ class OfPlatform:
             flags & int(ssl.VERIFY_CRL_CHECK_CHAIN) == int(ssl.VERIFY_CRL_CHECK_CHAIN),
         )
         self._policy = policy
-        self._level = int(getattr(context, "security_level", _DEFAULT_LEVEL))
-        self._common_name = bool(context.hostname_checks_common_name)
+        level = getattr(context, "security_level", None)
+        self._terms = Terms(level, flags, _host_flags.__get__(context), policy.at_time is not None)
         self._sent: list[bytes] = []
         self._judged: list[bytes] = []
 
@@ -225,8 +221,10 @@ class OfPlatform:
             record.verdict = _native.Verdict(_native.STEP_UNASKED, 0, None, None, None)
             return
         if not sent:
-            self._refuse(_native.Verdict(_native.STEP_NONE, _UNSPECIFIED, None, None, None), record)
-        address = is_address(self._host)
+            raise self._note_refusal(
+                _native.Verdict(_native.STEP_NONE, _UNSPECIFIED, None, None, None), record
+            )
+        address = _is_address(self._host)
         verdict, verified = _native_platform.platform_verify(
             sent,
             self._host,
@@ -235,21 +233,35 @@ class OfPlatform:
             at_time=self._policy.at_time,
             policy=(self._policy.revocation, self._policy.network, self._policy.timeout),
         )
-        if verdict.code == 0:
-            found = disagreement(verified, self._host, self._common_name, self._level)
-            if found is not None:
-                verdict = verdict._replace(step=_native.STEP_AGREE, code=found[0], depth=found[1])
         if verdict.code != 0:
+            if verdict.code == _INVALID_CA and ssl.OPENSSL_VERSION_INFO < (3,):
+                verdict = verdict._replace(code=_INVALID_CA_1_1_1)
             if address and verdict.code == _HOSTNAME_MISMATCH:
                 verdict = verdict._replace(code=_IP_ADDRESS_MISMATCH)
-            self._refuse(_times_apart(verdict, sent, self._policy.at_time), record)
+            raise self._note_refusal(_times_apart(verdict, sent, self._policy.at_time), record)
+        chain = self._agreed(verdict, verified, record)
         record.verdict = verdict
-        record.keep(True, verified)
+        record.keep(True, chain)
         self._judged = sent
 
-    def _refuse(self, verdict: _native.Verdict, record: Record) -> None:
+    def _agreed(
+        self, verdict: _native.Verdict, verified: list[bytes], record: Record
+    ) -> list[bytes]:
+        """Have OpenSSL look at what the platform accepts."""
+        try:
+            return agreed(verified, self._host, self._terms)
+        except (ssl.SSLError, ValueError) as error:
+            code = getattr(error, "verify_code", _UNSPECIFIED)
+            depth = 0 if code in _OF_THE_LEAF else None
+            verdict = verdict._replace(step=_native.STEP_AGREE, code=code, depth=depth)
+            text = getattr(error, "verify_message", str(error))
+            raise self._note_refusal(verdict, record, text) from error
+
+    def _note_refusal(
+        self, verdict: _native.Verdict, record: Record, text: str = ""
+    ) -> ssl.SSLCertVerificationError:
         record.verdict = verdict
-        raise _refusal(verdict, self._host)
+        return _refusal(verdict, self._host, text)
 
     def refused(self, error: ssl.SSLError, inner: Any, record: Record) -> None:
         """Do nothing: OpenSSL verifies nobody here."""
@@ -265,6 +277,16 @@ class OfPlatform:
         if binary_form:
             return der
         return {} if self._unasked else Certificate(der).get_info()
+
+
+def _is_address(host: str | None) -> bool:
+    import ipaddress  # here, for it takes long
+
+    try:
+        ipaddress.ip_address(host or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _times_apart(
@@ -289,10 +311,12 @@ def _times_apart(
 _DATES = ("notBefore", "notAfter")
 
 
-def _refusal(verdict: _native.Verdict, host: str | None) -> ssl.SSLCertVerificationError:
-    """Return what ``ssl`` would raise in a handshake."""
+def _refusal(verdict: _native.Verdict, host: str | None, text: str) -> ssl.SSLCertVerificationError:
+    """Return what ``ssl`` would raise in a handshake; the text is OpenSSL's, if it had a word."""
     if verdict.step == _native.STEP_NONE:
         text = "the server showed no certificate"
+    elif text:
+        pass  # OpenSSL's own
     elif verdict.code == _HOSTNAME_MISMATCH:
         text = f"Hostname mismatch, certificate is not valid for '{host}'."
     elif verdict.code == _IP_ADDRESS_MISMATCH:

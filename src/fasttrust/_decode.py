@@ -22,7 +22,7 @@ from ._decode_extensions import (
     subject_alt_names,
 )
 from ._decode_names import LINE, Name, check_name, show_general_name, show_name, show_utf8
-from ._der import MalformedError, NotDERError, Reader
+from ._der import NotDERError, Reader
 from ._typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ class _Certificate(NamedTuple):
     extensions: Extensions
 
 
-_PURPOSES = bytes.fromhex("551D25")
 # After how many bytes OpenSSL breaks the line of a long serial number.
 _SERIAL_LINE = 35
 
@@ -118,28 +117,6 @@ def spki(der: bytes) -> bytes:
     Raises `ValueError` if `der` is not the DER of one certificate.
     """
     return _parse(der).spki
-
-
-def purposes(der: bytes) -> list[bytes] | None:
-    """
-    Return what the certificate `der` may be used for; None where it does not say.
-
-    Each is an object identifier, by its content in DER (RFC 5280, section 4.2.1.12).
-
-    Raises `ValueError` if `der` is not the DER of one certificate, or says it twice or unreadably.
-    """
-    values = _parse(der).extensions.get(_PURPOSES, [])
-    if not values:
-        return None
-    if len(values) > 1:
-        raise MalformedError("an extension is there twice")
-    reader = values[0].copy()
-    listed = reader.enter(_der.SEQUENCE)
-    reader.close()
-    found = []
-    while listed.more():
-        found.append(listed.value(_der.OID))
-    return found
 
 
 def _parse(der: bytes) -> _Certificate:

@@ -14,13 +14,11 @@ from fasttrust import _native
 from pki import HOST, Chain, Issued, intermediate, leaf, pem, root
 from world import code, ders
 
-#: Every test of this platform has these marks.
-TOLD_TESTS = [
-    pytest.mark.skipif(
-        _native.SYSTEM_NAME != "told", reason="needs the extension that tests/told/run builds"
-    ),
-    modes.no_core,
-]
+#: Every test of this platform has this mark; those of native mode alone have both.
+TOLD = pytest.mark.skipif(
+    _native.SYSTEM_NAME != "told", reason="needs the extension that tests/told/run builds"
+)
+TOLD_TESTS = [TOLD, modes.no_core]
 
 CLIENT, SERVER = ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER
 ROOT = root("root")

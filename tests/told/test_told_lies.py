@@ -11,7 +11,7 @@ from telling import (
     ROOT,
     SENT,
     STRANGER,
-    TOLD_TESTS,
+    TOLD,
     WHOLE,
     A,
     accepted,
@@ -22,11 +22,12 @@ from telling import (
     says,
 )
 
+import modes
 import peer
 from pki import HOST, Chain, Issued, crl, flip_signature, leaf, root
 from world import run_python
 
-pytestmark = TOLD_TESTS
+pytestmark = TOLD
 
 FLAGS = (ssl.VERIFY_CRL_CHECK_LEAF, ssl.VERIFY_CRL_CHECK_CHAIN)
 
@@ -95,6 +96,7 @@ def test_strictness_is_not_applied_to_the_platforms_chain() -> None:
     assert 2 == len(accepted(ask(context, Chain((lax_leaf,)))))
 
 
+@modes.no_core
 @pytest.mark.parametrize("own", [(), (STRANGER,), (ROOT,)], ids=["none", "another", "the root"])
 @pytest.mark.parametrize("checked", [False, True])
 def test_programs_crl_revokes_under_the_platforms_root(
@@ -111,6 +113,7 @@ def test_programs_crl_revokes_under_the_platforms_root(
         assert 23 == refused(ask(context))
 
 
+@modes.no_core
 @pytest.mark.parametrize("flags", FLAGS)
 def test_no_crl_is_forgiven_only_where_the_platform_looked(flags: ssl.VerifyFlags) -> None:
     """A program that wants revocation known is answered by the platform, or refused with 3."""
@@ -122,6 +125,7 @@ def test_no_crl_is_forgiven_only_where_the_platform_looked(flags: ssl.VerifyFlag
     assert ders_of(WHOLE) == accepted(ask(context))
 
 
+@modes.no_core
 def test_forgiving_one_missing_list_hides_no_other(tmp_path: Any) -> None:
     """The leaf's issuer has no list; the intermediate's has, and revokes it."""
     says(0, WHOLE, revocation_checked=True)
@@ -133,6 +137,7 @@ def test_forgiving_one_missing_list_hides_no_other(tmp_path: Any) -> None:
     assert 23 == refused(ask(context))
 
 
+@modes.no_core
 def test_denylist_of_the_running_python_counts() -> None:
     """The connection's own verify callback has the last word on every certificate of the chain."""
     # Python with a denylist installs one; here one of ours does, through OpenSSL itself.
