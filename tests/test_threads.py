@@ -13,7 +13,7 @@ import fasttrust
 import modes
 import peer
 import pki
-from world import Pair, check_python, code, leaf_of, machine_trusts, made
+from world import Pair, check_python, code, leaf_of, machine_trusts, made, until_let
 
 SYSTEM, LOADED, STRANGER = (pki.root(name) for name in ("system", "loaded", "stranger"))
 THREADS = 16
@@ -131,7 +131,7 @@ def test_store_is_replaced_while_contexts_are_made(machine: Path, tmp_path: Path
 
     def change() -> None:
         fresh.write_text((SYSTEM, LOADED)[next(turn) % 2].pem, "ascii")
-        fresh.replace(machine)
+        until_let(lambda: fresh.replace(machine))
 
     def work() -> None:
         context = made(pki.ssl.PROTOCOL_TLS_CLIENT)

@@ -28,6 +28,8 @@ from pki import HOST, Chain, Issued, leaf, pem, root
 #: Who verifies where nobody chose a store of roots.
 VERIFIER = {"win32": "cryptoapi", "darwin": "sectrust"}.get(sys.platform, "openssl")
 TESTS = Path(__file__).resolve().parent
+#: How many times longer a process may take before it hangs: one begins slowly under Wine.
+PATIENCE = 5 if sys.platform == "win32" else 1
 
 
 def machine_trusts(monkeypatch: pytest.MonkeyPatch, folder: Path, *anchors: Issued) -> Path:
@@ -181,7 +183,7 @@ def run_python(
         env={**os.environ, "PYTHONPATH": path, **environment},
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=timeout * PATIENCE,
         check=False,
     )
 
