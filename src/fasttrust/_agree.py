@@ -34,6 +34,10 @@ _PARTIAL_CHAIN = 0x80000  # X509_V_FLAG_*
 _NO_CHECK_TIME = 0x200000
 
 
+class _Client(_ssl._SSLContext):
+    """Of the class in C: injection is not asked. On PyPy that works only in one below it."""
+
+
 class Terms(NamedTuple):
     """What OpenSSL is to go by, of the program's context.
 
@@ -79,8 +83,7 @@ def agreed(chain: Sequence[bytes], host: str | None, terms: Terms) -> list[bytes
 
 
 def _context(suite: str, host: str | None, terms: Terms) -> Any:
-    # Of the class in C: injection is not asked, nor whoever else has put a class above it.
-    context: Any = _ssl._SSLContext(int(ssl.PROTOCOL_TLS_CLIENT))
+    context: Any = _Client(int(ssl.PROTOCOL_TLS_CLIENT))
     context.minimum_version = context.maximum_version = _TLS_1_2
     same = terms.level is None or terms.level == context.security_level
     context.set_ciphers(suite if same else f"{suite}:@SECLEVEL={terms.level}")
