@@ -46,7 +46,7 @@ def test_every_way_to_the_same_certificates_is_equal(tmp_path: Path) -> None:
     """A store is what it holds, and can be listed."""
     text = pki.pem(TWO, THREE)
     file = tmp_path / "two.pem"
-    file.write_text(text, "ascii")
+    file.write_bytes(text.encode())
     stores = [
         TrustStore.from_pem_file(file),
         TrustStore.from_pem_file(str(file)),
