@@ -207,7 +207,9 @@ def listening(context: ssl.SSLContext, answer: bytes) -> Iterator[int]:
             thread = threading.Thread(target=serve, daemon=True)
             thread.start()
             yield tls.getsockname()[1]
-            tls.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # Windows knows no shutdown of a listener: its end wakes it
+                tls.shutdown(socket.SHUT_RDWR)
+            tls.close()
             thread.join(10)
 
 
