@@ -14,8 +14,6 @@ import contextlib
 import ssl
 from collections.abc import Sequence
 
-from ._decode import spki
-from ._decode_key import describe_key
 from ._typing import Any, NamedTuple
 
 _TLS_1_2 = 0x0303
@@ -96,6 +94,9 @@ def _context(suite: str, host: str | None, terms: Terms) -> Any:
 
 
 def _has_rsa_key(der: bytes) -> bool:
+    from ._decode import spki  # here, for it takes long
+    from ._decode_key import describe_key
+
     with contextlib.suppress(ValueError):  # which OpenSSL will refuse
         return describe_key(spki(der)).startswith("RSA")
     return False
