@@ -9,7 +9,6 @@ import ssl
 import sys
 import textwrap
 import threading
-import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +21,8 @@ import modes
 import peer
 import pki
 from world import Pair, attached, check_python, leaf_of, machine_trusts, made, plain
+
+tracemalloc = pytest.importorskip("tracemalloc")  # PyPy has none
 
 ROOT, STRANGER = pki.root("root"), pki.root("stranger")
 A = pki.intermediate("A", ROOT)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -19,8 +20,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wheels"))
 import debian
+from linux import Wheels
 
 import labs
 
@@ -171,14 +174,11 @@ class Python:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def build(folder: Path, clone: Path) -> tuple[Path, Path]:
-    """Build sdist and wheel of the checkout's commit, as they are published."""
-    tools = labs.environment("versions/tools", sys.executable, "build", "setuptools>=77")
-    debian.call("git", "clone", "-q", labs.TOP, clone)
-    debian.call(tools, "-m", "build", "-o", folder / "dist", clone)
-    (wheel,) = (folder / "dist").glob("*.whl")
-    (sdist,) = (folder / "dist").glob("*.tar.gz")
-    return wheel, sdist
+def build(folder: Path) -> tuple[Path, Path, Path]:
+    """Return wheel and sdist of the checkout's commit, as they are published, and its clone."""
+    wheels = Wheels(folder)
+    wheel = wheels.of(f"{platform.machine()}-linux-gnu.2.17", "wheel")
+    return wheel, wheels.build("sdist", "sdist"), folder / "wheel" / "clone"
 
 
 def main() -> int:
@@ -197,8 +197,7 @@ def main() -> int:
     arguments += options.pytest.split()
     came_to = {}
     with tempfile.TemporaryDirectory() as folder:
-        clone = Path(folder) / "clone"  # wheel and tests are of one commit
-        wheel, sdist = build(Path(folder), clone)
+        wheel, sdist, clone = build(Path(folder))  # wheel and tests are of one commit
         for name in names:
             began = time.monotonic()
             print(f"\n== {name}", flush=True)
