@@ -69,6 +69,7 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "SSL_CERT_FILE": "/etc/fasttrust-lab.pem",
+    "PIP_CERT": "/etc/fasttrust-lab.pem",  # an old pip has a bundle of its own
     "DEBIAN_FRONTEND": "noninteractive",
 }
 # A mirror may lag behind: its lists are signed, if old.
