@@ -135,7 +135,7 @@ def show_oid(oid: bytes) -> str:
     top = min(arcs[0] // 40, 2)
     dotted = ".".join(map(str, (top, arcs[0] - 40 * top, *arcs[1:])))
     try:
-        _, short, long, _ = txt2obj(dotted)
+        _, short, long, _ = txt2obj(dotted, False)  # PyPy has no default
     except ValueError:
         return dotted
     return long or short
