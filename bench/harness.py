@@ -42,6 +42,7 @@ from .stats import Row, Values
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 0.004  # seconds that one timed batch of calls should take at least
 FAST_BATCH = 0.002
+PROCESSES = 4  # that take turns, one after the other, for a figure of the full form
 INSTRUCTIONS = 60_000_000  # that one counted batch should take about
 FAST_INSTRUCTIONS = 20_000_000
 
@@ -97,7 +98,7 @@ class Bench:
         rounds, batch = (8, FAST_BATCH) if self.fast else (20, BATCH)
         done = [
             self._child("time", task, [rounds, batch, *arguments], environment=environment)
-            for _ in range(1 if self.fast else 4)
+            for _ in range(1 if self.fast else PROCESSES)
         ]
         self.metadata[figure] = [one["metadata"] for one in done]
         return self.keep(figure, "second", [one["values"] for one in done])

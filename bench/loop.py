@@ -27,7 +27,7 @@ def run(bench: Bench) -> list[Row]:
     with world.server(bench.folder, world.chain_name(), "TLS 1.3") as port:
         for number in numbers:
             bench.say(f"asyncio, {number} at once")
-            rounds = (4 if bench.fast else 20) if number < NUMBERS[-1] else 5
+            rounds = (4 if bench.fast else 20) if number < NUMBERS[-1] else 3
             done = bench.call("loop:timings", port, number, rounds)
             for what, title in FIGURES.items():
                 runs = bench.keep(f"{title}: {number}", "second", [done[what]])

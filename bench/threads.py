@@ -28,7 +28,7 @@ def run(bench: Bench) -> list[Row]:
     bench.say(figure)
     numbers = (1, JUDGED) if bench.fast else NUMBERS
     with world.server(bench.folder, world.chain_name(), "TLS 1.3", DELAY) as port:
-        values = bench.call("threads:walls", port, 3 if bench.fast else 10, numbers)
+        values = bench.call("threads:walls", port, 3 if bench.fast else 6, numbers)
     runs = bench.keep(figure, "second", [values])
     rows = []
     for peer in dict.fromkeys(name.partition(", ")[0] for name in values):
