@@ -144,6 +144,9 @@ def test_long_chains_are_judged_as_by_ssl(make: Make, length: int) -> None:
     errors = [outcome.client_error for outcome in outcomes]
     assert len({getattr(error, "reason", None) for error in errors}) == 1
     assert len({getattr(error, "verify_code", 0) for error in errors}) == 1
+    if errors[0] is not None and ssl.OPENSSL_VERSION_INFO < (3,):  # which keeps nothing of it
+        assert (0, 0) == outcomes[0].inspected
+        return
     assert outcomes[0].inspected == outcomes[1].inspected
 
 
