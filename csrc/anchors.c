@@ -114,12 +114,13 @@ ft_judges ft_anchors_judges(X509_STORE_CTX *question)
                        .policy = source->trust.policy};
 }
 
-bool ft_anchors_ask_platform(const X509_STORE *store, bool is_server)
+bool ft_anchors_want_staple(const X509_STORE *store, bool looks_up)
 {
     const sources *source = sources_of(store);
 
-    return source != NULL && source->trust.ask_platform &&
-           (is_server ? source->trust.for_servers : source->trust.for_clients);
+    return source != NULL && source->trust.ask_platform && source->trust.for_clients &&
+           (looks_up || ft_system_always_reads_staples ||
+            source->trust.policy.revocation != FT_REVOCATION_PLATFORM);
 }
 
 /* The hook behind X509_STORE_CTX_get1_certs's callers: partial chains, trusted leaves, CRLs. */

@@ -113,6 +113,9 @@ typedef struct ft_answer {
  */
 FT_MUST_USE bool ft_system_verify(const ft_question *question, ft_answer *out_answer);
 
+/* Whether a stapled response counts for the platform's verdict where nobody wants revocation. */
+extern const bool ft_system_always_reads_staples;
+
 /* ---- ders.c ------------------------------------------------------------------------------ */
 
 /* ft_ders_copy copies certificates into one block: the list, then the bytes; *owned*, free().

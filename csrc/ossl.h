@@ -340,8 +340,9 @@ typedef struct ft_judges {
 
 ft_judges ft_anchors_judges(X509_STORE_CTX *question);
 
-/* ft_anchors_ask_platform tells whether the platform judges peers on that side of a connection. */
-bool ft_anchors_ask_platform(const X509_STORE *store, bool is_server);
+/* ft_anchors_want_staple tells whether the platform judges servers, and by a stapled response too;
+ * `looks_up` says that the connection's flags ask for revocation. */
+bool ft_anchors_want_staple(const X509_STORE *store, bool looks_up);
 
 void ft_anchors_ex_free(void *, void *, CRYPTO_EX_DATA *, int, long, void *);
 

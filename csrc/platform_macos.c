@@ -29,6 +29,7 @@
 #define SINCE_MACOS_12 ft_double_since(12)
 #endif
 
+const bool ft_system_always_reads_staples = true;
 const char *ft_system_name(void)
 {
     return "sectrust";

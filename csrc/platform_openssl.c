@@ -8,6 +8,7 @@
 
 #if !defined(_WIN32) && !defined(__APPLE__) && !defined(FT_TEST_PLATFORM)
 
+const bool ft_system_always_reads_staples = false;
 const char *ft_system_name(void)
 {
     return "openssl";

@@ -34,6 +34,7 @@ static const int64_t ticks_per_second = 10000000;
 static const int64_t seconds_to_1970 = 11644473600;
 static const int64_t last_second = 910000000000; // the year 30806; FILETIME ends a little later
 
+const bool ft_system_always_reads_staples = false;
 const char *ft_system_name(void)
 {
     return "cryptoapi";

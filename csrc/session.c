@@ -28,8 +28,9 @@ static bool ask_staple(SSL *ssl, ft_error *err)
     const struct ft_ossl *ossl = ft_ossl();
     bool is_server = ossl->SSL_is_server(ssl) != 0;
     const X509_STORE *store = ossl->SSL_CTX_get_cert_store(ossl->SSL_get_SSL_CTX(ssl));
+    unsigned long flags = ossl->X509_VERIFY_PARAM_get_flags(ossl->SSL_get0_param(ssl));
 
-    if (is_server || !ft_anchors_ask_platform(store, is_server) ||
+    if (is_server || !ft_anchors_want_staple(store, (flags & FT_V_FLAG_CRL_CHECK) != 0) ||
         ossl->SSL_ctrl(ssl, FT_SSL_CTRL_ASK_STAPLE, FT_STAPLE_OCSP, NULL) == 1) {
         return true;
     }
