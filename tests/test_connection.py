@@ -69,17 +69,12 @@ def refused_on_server(make: Make, chain: pki.Chain) -> tuple[bytes, ...]:
     return () if make is plain else chain.ders[: modes.SENT_TO_SERVERS]
 
 
-def refused_chain(make: Make) -> tuple[bytes, ...]:
-    """Return what is known of a refused peer: OpenSSL 1.1.1 itself keeps nothing of it."""
-    return () if make is plain and ssl.OPENSSL_VERSION_INFO < (3,) else SENT.ders
-
-
 def test_refused_peer_has_no_verified_chain(make: Make, version: ssl.TLSVersion) -> None:
     """After a refusal what the peer sent can be read, and nothing of it is called verified."""
     pair = Pair(make(CLIENT, STRANGER), server_of(plain, SENT, version))
     with pytest.raises(ssl.SSLCertVerificationError):
         pair.shake()
-    assert ((), refused_chain(make)) == both(pair.client)
+    assert ((), modes.kept(SENT.ders, make is plain)) == both(pair.client)
 
 
 def test_wrong_name_has_no_verified_chain(make: Make, version: ssl.TLSVersion) -> None:
@@ -88,7 +83,7 @@ def test_wrong_name_has_no_verified_chain(make: Make, version: ssl.TLSVersion) -
     pair = Pair(make(CLIENT, ROOT), server, server_hostname="other.test")
     with pytest.raises(ssl.SSLCertVerificationError):
         pair.shake()
-    assert ((), refused_chain(make)) == both(pair.client)
+    assert ((), modes.kept(SENT.ders, make is plain)) == both(pair.client)
 
 
 def test_unverified_peer_has_no_verified_chain(make: Make, version: ssl.TLSVersion) -> None:
@@ -275,8 +270,8 @@ def test_client_changes_its_context(first: Make, second: Make) -> None:
         except ssl.SSLError as refused:
             error = refused
         assert code(error) == verdict
-        expected = ((), refused_chain(second)) if verdict else (VERIFIED, SENT.ders)
-        assert expected == both(pair.client)
+        kept = modes.kept(SENT.ders, second is plain)
+        assert (((), kept) if verdict else (VERIFIED, SENT.ders)) == both(pair.client)
 
 
 def test_methods_of_python_3_13_on_every_version(make: Make, version: ssl.TLSVersion) -> None:
