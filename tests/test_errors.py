@@ -169,7 +169,7 @@ HINTS: dict[str, tuple[pki.Chain, int, str]] = {
     ),
     "not an authority": (
         pki.Chain((pki.leaf("below", N := pki.leaf("no CA", ROOT)), N)),
-        79,
+        24 if ssl.OPENSSL_VERSION_INFO < (3,) else 79,
         r"without being a certificate authority",
     ),
 }
@@ -210,6 +210,7 @@ def test_hint_for_revocation(tmp_path: Path) -> None:
         assert (verify_code, True) == (error.verify_code, words in error.hint)
 
 
+@pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO < (3,), reason="strict mode looks at it since 3.0")
 @pytest.mark.parametrize(
     ("changes", "verify_code"),
     [({"critical_constraints": False}, 89), ({"key_ids": ()}, 86), ({"usage": None}, 92)],
@@ -224,9 +225,8 @@ def test_strict_refusals_name_the_line_that_relaxes_them(
     context.verify_flags |= STRICT  # as Python 3.13 does by itself
     error = refused(leaf_of(corporate), client=context)
     assert error.verify_code == verify_code
-    line = error.hint.rpartition("To relax it: ")[2]
+    exec(line := error.hint.rpartition("To relax it: ")[2], {"context": context, "ssl": ssl})
     assert line == "context.verify_flags &= ~ssl.VERIFY_X509_STRICT"
-    exec(line, {"context": context, "ssl": ssl})
     Pair(context, peer.server_context(leaf_of(corporate))).shake()
 
 

@@ -37,7 +37,7 @@ def test_info_says_what_a_bug_report_should(
     for wanted in (
         f"backend {fasttrust.backend().mode} ({VERIFIER}): {fasttrust.backend().reason}",
         f"{platform.python_implementation()} {platform.python_version()}",
-        ssl.OPENSSL_VERSION,
+        " ".join(ssl.OPENSSL_VERSION.split()),
         platform.release(),
         "trust 1 root, by SSL_CERT_FILE=",
         "changed 1970-01-02 00:00 UTC",
