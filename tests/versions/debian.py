@@ -19,7 +19,7 @@ MIRROR = "http://deb.debian.org/debian"
 #: Where a Python is that was built in a Debian.
 BUILT = "/labs/built/bin/python3"
 BESIDE = "gcc libc6-dev binutils strace openssl ca-certificates"
-TO_BUILD = "make xz-utils zlib1g-dev libffi-dev libssl-dev"
+TO_BUILD = "make xz-utils zlib1g-dev liblzma-dev libffi-dev libssl-dev"
 
 
 class NotHadError(Exception):
