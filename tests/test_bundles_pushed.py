@@ -118,9 +118,11 @@ def test_bundle_in_unusual_pem_is_one(form: str, tmp_path: Path) -> None:
     context = plain(CLIENT)
     context.load_verify_locations(file)
     assert [0, 0, 0] == verdicts(context)
+    # OpenSSL 1.1.1 reads no certificate behind the mark: a bundle that lacks a root is none.
+    lacks = form == "a mark of its encoding" and ssl.OPENSSL_VERSION_INFO < (3,)
     for context in (made(CLIENT), attached(CLIENT)):
         context.load_verify_locations(file)
-        assert [UNKNOWN_ISSUER, 0, 0] == verdicts(context)
+        assert [0 if lacks else UNKNOWN_ISSUER, 0, 0] == verdicts(context)
     assert [0, 0, 0] == verdicts(fasttrust.create_default_context(cafile=file))
 
 
