@@ -6,15 +6,18 @@ it there.
 
 from __future__ import annotations
 
+import gzip
 import os
 import sys
 import sysconfig
+import tarfile
 from pathlib import Path
 
 from cffi import FFI
 from setuptools import Extension
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 HEADER = "fasttrust.h"
@@ -99,3 +102,29 @@ class BdistWheel(bdist_wheel):
     def finalize_options(self) -> None:
         self.py_limited_api = limited_api()[0] or False
         super().finalize_options()
+
+
+class Sdist(sdist):
+    """Where SOURCE_DATE_EPOCH is set, the same files give the same bytes, whoever packs them."""
+
+    def make_archive(
+        self, base_name: str, format: str, *args: str | None, base_dir: str, **whose: str | None
+    ) -> str:
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if not epoch:
+            return str(super().make_archive(base_name, format, *args, base_dir=base_dir, **whose))
+
+        def nobodys(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+            entry.mtime = int(epoch)
+            entry.mode = 0o755 if entry.mode & 0o100 else 0o644
+            entry.uid = entry.gid = 0
+            entry.uname = entry.gname = ""
+            return entry
+
+        name = f"{base_name}.tar.gz"
+        with (
+            gzip.GzipFile(name, "wb", mtime=int(epoch)) as zipped,
+            tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            archive.add(base_dir, filter=nobodys)  # in the order of names
+        return name

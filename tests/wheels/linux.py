@@ -2,8 +2,7 @@
 
 For each target the wheel of the checkout's commit is built, repaired and held against what it says
 of itself: the tag, the limited API, one exported symbol, imports that the C library has, its size.
-The last wheel is then built once more elsewhere, and has to be the same bytes. The sdist is not:
-the times in setuptools' archive are those of the clone's files.
+The last wheel and the sdist are then built once more elsewhere, and have to be the same bytes.
 """
 
 from __future__ import annotations
@@ -125,8 +124,11 @@ def main() -> int:
             wheel = wheels.of(target, f"{target}-once")
             wheels.audit(target, wheel)
         again = wheels.of(targets[-1], "twice/elsewhere")
-        expect(wheel.read_bytes() == again.read_bytes(), f"{wheel.name} twice: other bytes")
-        print(f"{wheel.name} twice: the same bytes")
+        sdists = [wheels.build("sdist", where) for where in ("sdist", "sdist-twice/elsewhere")]
+        call(wheels.python.parent / "twine", "check", "--strict", sdists[0])
+        for one, other in ((wheel, again), sdists):
+            expect(one.read_bytes() == other.read_bytes(), f"{one.name} twice: other bytes")
+            print(f"{one.name} twice: the same bytes")
     return 0
 
 
