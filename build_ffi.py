@@ -111,7 +111,7 @@ class Sdist(sdist):
         self, base_name: str, format: str, *args: str | None, base_dir: str, **whose: str | None
     ) -> str:
         epoch = os.environ.get("SOURCE_DATE_EPOCH")
-        if not epoch:
+        if not epoch or format != "gztar":
             return str(super().make_archive(base_name, format, *args, base_dir=base_dir, **whose))
 
         def nobodys(entry: tarfile.TarInfo) -> tarfile.TarInfo:
