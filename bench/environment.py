@@ -8,10 +8,10 @@ import re
 import ssl
 import subprocess
 import sysconfig
-import time
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from . import harness
@@ -76,14 +76,14 @@ class Load:
 
     def __init__(self) -> None:
         self._at_start = _load_average()
-        self._began = time.monotonic()
+        self._began = monotonic()
         self._busy, self._own = _busy(), _own()
 
     def others(self) -> float | None:
         """Return how many cores others kept busy on average; None where nobody tells."""
         if self._busy is None:
             return None
-        passed = time.monotonic() - self._began
+        passed = monotonic() - self._began
         busy = (_busy() or 0.0) - self._busy
         return max(0.0, busy - (_own() - self._own)) / passed if passed else 0.0
 

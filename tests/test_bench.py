@@ -219,7 +219,7 @@ def test_loaded_machine_is_said_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((0.0, 10.0, 10.0, 10.0))
     busy = iter((100.0, 115.0, 115.0, 115.0))
     own = iter((1.0, 2.0, 2.0, 2.0))
-    monkeypatch.setattr(environment.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(environment, "monotonic", lambda: next(clock))
     monkeypatch.setattr(environment, "_busy", lambda: next(busy))
     monkeypatch.setattr(environment, "_own", lambda: next(own))
     load = environment.Load()
