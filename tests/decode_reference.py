@@ -62,6 +62,10 @@ def check_times(reference: Oracle, der: bytes) -> None:
         assert answer is None or malformed or "Bad time value" in answer.values()
         return
     for key in ("notBefore", "notAfter"):
+        if answer[key] == "Bad time value" and ssl.OPENSSL_VERSION_INFO >= (4,):
+            # Before 4.0, a time of before 1900 was none once an offset was subtracted.
+            assert expected[key] == answer[key] or int(expected[key].split()[3]) < 1900
+            expected[key] = answer[key]
         expected[key] = expected[key].removesuffix(" GMT")
         answer[key] = answer[key].removesuffix(" GMT")
     assert expected == answer

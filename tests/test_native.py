@@ -47,7 +47,7 @@ def test_probe_accepts_only_the_true_pair() -> None:
     context, other = (ssl.SSLContext(CLIENT) for _ in range(2))
 
     def connection_of(owner: ssl.SSLContext) -> Any:
-        wrapped = owner.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="a")
+        wrapped = owner.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="a.test")
         return wrapped._sslobj  # type: ignore[attr-defined]
 
     connection, stranger = connection_of(context), connection_of(other)
