@@ -25,7 +25,8 @@ def test_every_difference_is_of_a_row() -> None:
     assert {case.name for case in ROWS} >= {*DIFFERS, *ALONE}
     codes = {case.name: case.code for case in ROWS}
     for name, differs in DIFFERS.items():
-        assert {differs.code, differs.windows} != {codes[name]}, name
+        if ssl.OPENSSL_VERSION_INFO >= (3,):  # strict mode looked at less before
+            assert {differs.code, differs.windows} != {codes[name]}, name
         assert differs.reason, name
 
 

@@ -21,7 +21,7 @@ _REVOKED = 23
 _PURPOSE = 26
 _REJECTED = 28
 _WEAK = (66, 67, 68)
-_INVALID_CA = 79
+_INVALID_CA = 79 if ssl.OPENSSL_VERSION_INFO >= (3,) else 24  # by the same name in 1.1.1
 #: What only VERIFY_X509_STRICT refuses.
 _STRICT = range(80, 94)
 
