@@ -19,6 +19,11 @@ from .stats import OURS, Row
 RESULTS = harness.ROOT / "bench" / "results"
 LARGEST = 2_000_000  # bytes of results.json that are worth a commit
 CASE = "P-256, chain of 3, TLS 1.3"
+#: And the pictures there.
+PICTURES = {
+    "handshake": "handshakes: ours beside each peer",
+    "threads-lines": "threads on one context, with a server that answers late",
+}
 PARSED = "P-256, parsed"
 #: What the top README shows: what it is called there, and the row.
 HEADLINES = (
@@ -112,7 +117,8 @@ def headlines(rows: Sequence[Row], written: dict[str, Any]) -> str:
     for row in rows:
         if row.figure.startswith("threads") and ", 16" in row.ours and row.target:
             lines.append(_line(f"threads: {row.ours}", row))
-    return f"{told(written)}\n\n{chr(10).join(lines)}\n"
+    shown = [f"![{text}](bench/results/{name}.svg)" for name, text in PICTURES.items()]
+    return "\n\n".join((told(written), chr(10).join(lines), *shown)) + "\n"
 
 
 def _line(title: str, row: Row) -> str:
