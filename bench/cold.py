@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -9,8 +10,9 @@ from typing import Any
 def cold(name: str) -> tuple[float, float]:
     """Return the seconds that the import takes, and the first context after it.
 
-    "bare" is a context of ``ssl`` that trusts nobody: what starting OpenSSL costs whoever does it.
-    ``ssl`` is there already when another package is imported, as in any program that connects.
+    The import is of the name that a program uses, with all that its first mention loads. "bare" is
+    a context of ``ssl`` that trusts nobody: what starting OpenSSL costs whoever does it. ``ssl`` is
+    there already when another package is imported, as in any program that connects.
     """
     module_name = {"bare": "ssl", "pyOpenSSL": "OpenSSL.SSL"}.get(name, name)
     if "ssl" in sys.modules:
@@ -18,23 +20,28 @@ def cold(name: str) -> tuple[float, float]:
     if name not in ("ssl", "bare"):
         import_module("ssl")
     started = time.perf_counter()
-    module: Any = import_module(module_name)
+    make = maker(name, import_module(module_name))
     imported = time.perf_counter()
-    context = make(name, module)
+    context = make()
     made = time.perf_counter()
     if context is None:
         raise RuntimeError(f"{name} made no context")
     return imported - started, made - imported
 
 
-def make(name: str, module: Any) -> Any:
-    """Make a context that trusts the system, as the package's own users do."""
+def maker(name: str, module: Any) -> Callable[[], Any]:
+    """Return what makes a context that trusts the system, as the package's own users do."""
     if name in ("truststore", "bare"):
-        return module.SSLContext(import_module("ssl").PROTOCOL_TLS_CLIENT)
+        kind, protocol = module.SSLContext, import_module("ssl").PROTOCOL_TLS_CLIENT
+        return lambda: kind(protocol)
     if name == "wassima":
-        return module.create_default_ssl_context()
+        return module.create_default_ssl_context  # type: ignore[no-any-return]
     if name == "pyOpenSSL":
-        context = module.Context(module.TLS_CLIENT_METHOD)
-        context.set_default_verify_paths()
-        return context
-    return module.create_default_context()
+        return lambda: _of_pyopenssl(module)
+    return module.create_default_context  # type: ignore[no-any-return]
+
+
+def _of_pyopenssl(module: Any) -> Any:
+    context = module.Context(module.TLS_CLIENT_METHOD)
+    context.set_default_verify_paths()
+    return context

@@ -1,5 +1,7 @@
 """What a program pays before its first connection: the import, and the first context.
 
+The import is ``from package import name``: a package that loads the name later gains nothing.
+
 The first context of a process reads and indexes the store; a bare one shows how much of it is
 OpenSSL's own start, which no context can be without.
 """
@@ -24,9 +26,7 @@ NOTES = {
     TRUSTSTORE: "lazy: its context loads the bundle at every connection",
     PYOPENSSL: "an OpenSSL of its own, whose default store is that one's",
 }
-WHY = {
-    STDLIB: "ours imports with it what the import left; OpenSSL's own start is in each, see bare"
-}
+WHY = {STDLIB: "OpenSSL's own start is in each, see bare"}
 
 
 def run(bench: Bench) -> list[Row]:
