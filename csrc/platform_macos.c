@@ -145,26 +145,20 @@ cleanup:
 
 /*
  * What is to be asked for about revocation, 0 for nothing beyond what macOS does by itself. It has
- * no way to ask about the leaf alone. Where the program may hold CRLs of its own no answer from the
- * system is no refusal: OpenSSL, asked afterwards, demands those CRLs.
+ * no way to ask about the leaf alone. What the program's flags want known must be known, whatever
+ * the policy; but where it may hold CRLs of its own no answer from the system is no refusal:
+ * OpenSSL, asked afterwards, demands those CRLs.
  */
 static CFOptionFlags revocation_flags(const ft_question *question)
 {
-    const CFOptionFlags hard =
-        kSecRevocationUseAnyAvailableMethod | kSecRevocationRequirePositiveResponse;
+    const CFOptionFlags soft = kSecRevocationUseAnyAvailableMethod;
+    const CFOptionFlags hard = soft | kSecRevocationRequirePositiveResponse;
+    bool is_wanted = question->check_leaf || question->check_chain;
 
-    switch (question->policy.revocation) {
-    case FT_REVOCATION_PLATFORM:
-        if (!question->check_leaf && !question->check_chain) {
-            return 0;
-        }
-        return question->own_crls ? kSecRevocationUseAnyAvailableMethod : hard;
-    case FT_REVOCATION_SOFT:
-        return kSecRevocationUseAnyAvailableMethod;
-    case FT_REVOCATION_HARD:
-        break;
+    if (question->policy.revocation == FT_REVOCATION_HARD || (is_wanted && !question->own_crls)) {
+        return hard;
     }
-    return hard;
+    return is_wanted || question->policy.revocation == FT_REVOCATION_SOFT ? soft : 0;
 }
 
 static bool add_revocation_policy(CFMutableArrayRef policies, CFOptionFlags flags,

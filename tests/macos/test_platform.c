@@ -134,10 +134,10 @@ static void revocation_is_asked_for_as_the_program_wants(void)
         question.own_crls = (bits & 4) != 0;
         bool wanted = question.check_leaf || question.check_chain;
         unsigned long flags = bits / 8 == FT_REVOCATION_HARD   ? ANY_AND_POSITIVE
+                              : wanted && !question.own_crls   ? ANY_AND_POSITIVE
+                              : wanted                         ? ANY
                               : bits / 8 == FT_REVOCATION_SOFT ? ANY
-                              : !wanted                        ? 0
-                              : question.own_crls              ? ANY
-                                                               : ANY_AND_POSITIVE;
+                                                               : 0;
         ft_answer answer = expect(&question, 0);
         CHECK(double_recorded().revocation == flags);
         // Only where the lack of an answer would have been a refusal is anything known.

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
@@ -209,6 +210,20 @@ def test_revocation_by_the_system() -> None:
     _native.lib.double_revoke_der(LEAF.der, len(LEAF.der))
     for revocation in ("soft", "hard"):
         assert refused(connect(revocation=revocation), 23).native_code == -67820
+
+
+@pytest.mark.parametrize("revocation", ["platform", "soft", "hard"])
+@pytest.mark.parametrize("flag", [ssl.VERIFY_CRL_CHECK_LEAF, ssl.VERIFY_CRL_CHECK_CHAIN])
+def test_revocation_wanted_by_flags(revocation: Any, flag: ssl.VerifyFlags) -> None:
+    """What the program's flags want known is no softer for its policy, in either mode."""
+    trusts(ROOT)
+    context = fasttrust.SSLContext(CLIENT, revocation=revocation)
+    context.verify_flags |= flag
+    refused(shake(context), 3)
+    _native.lib.double_set_online(True)
+    assert shake(context).client_error is None
+    _native.lib.double_revoke_der(LEAF.der, len(LEAF.der))
+    refused(shake(context), 23)
 
 
 def test_a_process_without_a_main_bundle_is_told_so() -> None:
