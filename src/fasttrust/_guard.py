@@ -178,15 +178,14 @@ class Guard:
                 return
             try:
                 inner.do_handshake()
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                # With TLS 1.2 a client's certificate leaves before its server is done.
+            except ssl.SSLError as error:
+                if not isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
+                    self._judge.refused(error, inner, self.record)
+                # With TLS 1.2 a client's certificate leaves before its server is done, or spoils
+                # the rest of the handshake.
                 if self._judge.decides and self._pipe and sent_by(inner):
                     self._judged(inner)
-                self._let_go()
-                raise
-            except ssl.SSLError as error:
-                self._judge.refused(error, inner, self.record)
-                self._let_go()  # an alert
+                self._let_go()  # and an alert
                 raise
             self._judged(inner)
             self._open = True

@@ -105,6 +105,42 @@ def test_client_certificate_waits_for_the_verdict(
 
 
 @pytest.mark.parametrize("case", ["trusted", "guarded", "unguarded"])
+@pytest.mark.parametrize("spoiled", ["garbage", "end"])
+def test_client_certificate_waits_where_the_handshake_is_spoiled(
+    case: str, spoiled: str, unguard: Callable[[], None]
+) -> None:
+    """With TLS 1.2 it is ready to leave when a server that was not judged breaks its word."""
+    clients = root("clients")
+    mine = leaf("mine", clients)
+    version = ssl.TLSVersion.TLSv1_2
+    server = peer.server_context(SENT, version=version, client_anchors=(clients,))
+    if case == "trusted":
+        trusts()
+    if case == "unguarded":
+        unguard()
+    context = client()
+    Chain((mine,)).load(context)
+    incoming, outgoing, flight = (ssl.MemoryBIO() for _ in range(3))
+    end = context.wrap_bio(incoming, outgoing, server_hostname=HOST)
+    far = server.wrap_bio(outgoing, flight, server_side=True)
+    for each in (end, far):
+        with pytest.raises(ssl.SSLWantReadError):
+            each.do_handshake()
+    incoming.write(flight.read())
+    if spoiled == "garbage":
+        incoming.write(b"\x17\x03\x03\x00\x20" + bytes(32))
+    else:
+        incoming.write_eof()
+    with pytest.raises(ssl.SSLError) as caught:
+        end.do_handshake()
+    assert (case == "guarded") == isinstance(caught.value, ssl.SSLCertVerificationError)
+    assert (case != "guarded") == (mine.der in outgoing.read())
+    with pytest.raises(ssl.SSLError):
+        end.do_handshake()
+    assert mine.der not in outgoing.read()
+
+
+@pytest.mark.parametrize("case", ["trusted", "guarded", "unguarded"])
 @pytest.mark.parametrize("carrier", ["socket", "bio"])
 def test_post_handshake_authentication_of_a_client(
     case: str, carrier: str, unguard: Callable[[], None]
