@@ -188,10 +188,11 @@ def wrap(
             _tell_ignored(state)
         if state.shows and not bio:
             _asked.tell_shown()
-        return Guard(inner, _asked.OfPlatform(context, host, settings, held.policy), pipe)
-    judge = _OfOpenSSL(context, server_side, _NONE in modes)
-    judge.check_side(context)
-    return Guard(inner, judge)
+        judge: Any = _asked.OfPlatform(context, host, settings, held.policy)
+    else:
+        judge = _OfOpenSSL(context, server_side, _NONE in modes)
+        judge.check_side(context)
+    return Guard(inner, judge, pipe, unowned=bool(bio) and owner is None)
 
 
 def _hand_out_no_tickets(context: Any) -> None:

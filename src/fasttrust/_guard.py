@@ -137,9 +137,11 @@ class Guard:
         inner: the ``_ssl._SSLSocket``; nobody else may have it.
         judge: who says what it is worth.
         pipe: what it writes to, where what leaves has to wait for the verdict.
+        unowned: whether callbacks (SNI, messages) would be shown the bare connection.
     """
 
     __slots__ = (
+        "__weakref__",
         "_asked",
         "_error",
         "_inner",
@@ -154,7 +156,9 @@ class Guard:
     #: By which another copy of the package knows a guard of this one.
     _fasttrust_guard = True
 
-    def __init__(self, inner: Any, judge: Judge, pipe: Pipe | None = None) -> None:
+    def __init__(
+        self, inner: Any, judge: Judge, pipe: Pipe | None = None, *, unowned: bool = False
+    ) -> None:
         self._inner = inner
         self._judge = judge
         self._pipe = pipe
@@ -166,6 +170,8 @@ class Guard:
         # For two threads that begin to use one connection: its handshake and verdict come once.
         self._lock = threading.RLock()
         self.record = Record()
+        if unowned:
+            inner.owner = self
 
     # ---- handshake and verdict ---------------------------------------------------------------
 
@@ -208,7 +214,7 @@ class Guard:
             same.__dict__.update(state)
             return same
 
-        self._kept = {name: getattr(self._inner, name) for name in _KEPT}
+        self._kept = {name: getattr(self._inner, name) for name in _KEPT} | {"owner": self.owner}
         self._error = again
         self._inner = self._pipe = None
 
@@ -326,7 +332,8 @@ class Guard:
     @property
     def owner(self) -> Any:
         """Whoever wraps the connection."""
-        return self._kept["owner"] if self._kept else self._alive().owner
+        found = self._kept["owner"] if self._kept else self._alive().owner
+        return None if found is self else found
 
     @owner.setter
     def owner(self, owner: Any) -> None:

@@ -100,7 +100,7 @@ def asked() -> int:
 class _Open:
     """What stands where the guard stood: nothing. OpenSSL has verified nobody."""
 
-    def __new__(cls, inner: Any, judge: Any, pipe: Any = None) -> Any:
+    def __new__(cls, inner: Any, judge: Any, pipe: Any = None, *, unowned: bool = False) -> Any:
         return inner
 
 

@@ -123,6 +123,34 @@ def test_past_the_guard_over_memory(guarded: bool, unguard: Callable[[], None]) 
         assert past.write(peer.SECRET)
 
 
+@GUARDED
+def test_callback_is_given_no_bare_connection(guarded: bool, unguard: Callable[[], None]) -> None:
+    """A connection over memory that nobody wraps is shown to callbacks: it is the guard's."""
+    if not guarded:
+        unguard()
+    shown: list[Any] = []
+    context: Any = client()
+    context._msg_callback = lambda connection, *_: shown.append(connection)
+    server: Any = fasttrust.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    SENT.load(server)
+    server.sni_callback = lambda connection, *_: shown.append(connection)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        context._wrap_bio(incoming, outgoing, False, HOST),
+        server._wrap_bio(outgoing, incoming, True),
+    ]
+    for end in ends * 2:
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLCertVerificationError):
+            end.do_handshake()
+    assert {*map(id, ends)} == {*map(id, shown)}
+    if guarded:
+        assert [None, None] == [end.owner for end in ends]
+        with pytest.raises(ssl.SSLCertVerificationError):
+            shown[0].write(peer.SECRET)
+    else:
+        assert shown[0].write(peer.SECRET)
+
+
 @pytest.mark.parametrize("host", [HOST, "other.test"])
 def test_past_the_guard_the_programs_own_anchors_count(host: str) -> None:
     """As with ``ssl``: whom the program's own anchors vouch for, under that name, is accepted."""
