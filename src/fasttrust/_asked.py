@@ -137,12 +137,13 @@ class _Setting:
         return self._convert(getattr(state.settings, self._name))
 
     def __set__(self, context: Any, value: Any) -> None:
-        state = state_of(context)
-        if state is None or state.settings is None:
-            theirs = getattr(super(self._owner, type(context)), self._name)
-            theirs.__set__(context, value)
-        else:
-            state.settings = changed(state.settings, self._name, self._convert(value))
+        with making:  # or it is lost on one whose judge is just changing
+            state = state_of(context)
+            if state is None or state.settings is None:
+                theirs = getattr(super(self._owner, type(context)), self._name)
+                theirs.__set__(context, value)
+            else:
+                state.settings = changed(state.settings, self._name, self._convert(value))
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._owner = owner

@@ -68,6 +68,31 @@ def test_settings_read_back_what_the_program_set() -> None:
     assert (ssl.CERT_REQUIRED, 2) == (attached.verify_mode, beneath(attached))
 
 
+def test_setting_is_kept_while_the_judge_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another thread sets while a context is attached again counts afterwards."""
+    with pytest.warns(DeprecationWarning, match="PROTOCOL_TLS"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS)
+    fasttrust.attach(context)
+    assert ssl.CERT_NONE == context.verify_mode
+    take, threads = _asked.take, []
+
+    def interrupted(context: Any) -> Any:
+        taken = take(context)
+        threads.append(
+            threading.Thread(target=setattr, args=(context, "verify_mode", ssl.CERT_REQUIRED))
+        )
+        threads[0].start()
+        threads[0].join(0.2)  # it is done by now, or it waits
+        return taken
+
+    monkeypatch.setattr(_asked, "take", interrupted)
+    fasttrust.attach(context)
+    threads[0].join(TIMEOUT)
+    assert ssl.CERT_REQUIRED == context.verify_mode
+    with victim(context) as (tls, _), pytest.raises(ssl.SSLCertVerificationError):
+        tls.recv(100)
+
+
 @TOLD
 def test_certificate_is_told_of_what_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not of the connection, which another thread may be reading."""
