@@ -123,7 +123,7 @@ BELOW = {
     "_fed": set(),
     "_agree": {"_decode", "_decode_key"},
     "_asked": {"_log", "_native", "_native_platform", "_agree", "_certificate", "_fed", "_guard"},
-    "_compat": {"_log", "_native", "_asked", "_bundles", "_fed", "_guard", "_mode"},
+    "_compat": {"_log", "_native", "_asked", "_bundles", "_fed", "_guard", "_mode", "_policy"},
     "_trust": {"_anchors", "_certificate", "_system"},
     "_certificate": {"_native", "_decode"},
     "_errors": {"_certificate"},

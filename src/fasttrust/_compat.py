@@ -18,6 +18,7 @@ from . import _asked, _bundles, _log, _native
 from ._fed import State, fill, state_of
 from ._guard import Guard, Listed, Pipe, Record, is_guard, sent_by
 from ._mode import compat_reason
+from ._policy import check_judge
 from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
@@ -190,6 +191,7 @@ def wrap(
             _asked.tell_shown()
         judge: Any = _asked.OfPlatform(context, host, settings, held.policy)
     else:
+        check_judge(held.policy, False)
         judge = _OfOpenSSL(context, server_side, _NONE in modes)
         judge.check_side(context)
     return Guard(inner, judge, pipe, unowned=bool(bio) and owner is None)

@@ -13,7 +13,7 @@ from ._anchors import Index, from_der
 from ._asked import own_settings
 from ._connection import Watched, watched_class
 from ._mode import compat_reason
-from ._policy import Policy, Revocation, policy
+from ._policy import Policy, Revocation, check_judge, policy
 from ._standard import Settings
 from ._standard import Standard as _Standard
 from ._system import Platform, System, system
@@ -81,14 +81,16 @@ class SSLContext(_Ours, metaclass=_IsVerified):
         network: whether the platform may fetch intermediates and revocation (Windows, macOS).
         revocation: ``"platform"`` is what the platform does by itself; ``"soft"`` looks up whether
             a certificate was revoked and accepts where nobody answers, ``"hard"`` refuses there.
+            What ends at an anchor that the program loads OpenSSL judges, which looks up nothing.
         timeout: for all that the platform fetches for one verdict, in seconds.
         at_time: judge by that moment instead of now.
 
     Raises:
         OSError: the system's store is needed and cannot be read (``ssl.SSLError`` where it can, and
             holds no certificate); names the variable and the path, or the places searched.
-        ValueError: this platform cannot honour a policy (revocation on Linux, where OpenSSL decides
-            by the CRLs that are loaded; a timeout on macOS), or ``at_time`` has no time zone.
+        ValueError: a policy cannot be honoured (revocation where OpenSSL decides, by the CRLs that
+            are loaded: on Linux, and under a ``trust`` without the system; a timeout on macOS), or
+            ``at_time`` has no time zone.
     """
 
     def __new__(
@@ -204,6 +206,9 @@ def _install(
         indexes += _beyond(before.indexes, the_system)
     if chosen is None:
         chosen = Policy() if before is None else before.policy
+    # In compat mode ssl itself verifies a server's clients.
+    alone = is_server(context) and bool(compat_reason())
+    check_judge(chosen, the_system is not None and the_system.asks_platform and not alone)
     listed = trust is not None or not is_server(context)
     held = Held(indexes, the_system, chosen, listed=listed)
     held.looked = not lazily
@@ -331,6 +336,7 @@ def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
 
     Raises:
         TypeError: this is not an ``ssl.SSLContext``, or its class cannot be derived from.
+        ValueError: it is ours, and its policy cannot be honoured under this trust.
         RuntimeError: another copy of the package verifies for it, or Python's own OpenSSL cannot be
             reached (``backend()`` says why).
     """

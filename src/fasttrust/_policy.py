@@ -79,6 +79,27 @@ def policy(
     )
 
 
+def check_judge(chosen: Policy, asks_platform: bool) -> None:
+    """Refuse what means nothing where OpenSSL judges, by what a context or its environment names.
+
+    Args:
+        chosen: the context's policy.
+        asks_platform: whether the platform judges the peers of its connections.
+
+    Raises:
+        ValueError: a verdict would be softer than the policy says.
+    """
+    if asks_platform:
+        return
+    if chosen.revocation != _DEFAULT.revocation:
+        raise ValueError(
+            "revocation: OpenSSL, which judges by what this context trusts, knows only CRLs that "
+            "are loaded; set verify_flags to ssl.VERIFY_CRL_CHECK_LEAF and load them"
+        )
+    if chosen.at_time is not None and (reason := compat_reason()):
+        raise ValueError(f"at_time cannot be had in compat mode where ssl itself judges: {reason}")
+
+
 def seconds(at_time: datetime.datetime) -> int:
     """Return a moment as whole seconds since 1970.
 

@@ -226,6 +226,44 @@ def test_revocation_wanted_by_flags(revocation: Any, flag: ssl.VerifyFlags) -> N
     refused(shake(context), 23)
 
 
+EXACT: list[dict[str, Any]] = [
+    {"trust": fasttrust.TrustStore.from_pem(ROOT.pem)},
+    {"cadata": ROOT.pem},
+]
+
+
+@pytest.mark.parametrize("exact", EXACT, ids=["trust", "cadata"])
+@pytest.mark.parametrize("revocation", ["soft", "hard"])
+def test_revocation_where_the_system_is_not_asked(exact: dict[str, Any], revocation: Any) -> None:
+    """A policy that nobody would follow is an error when the context is made."""
+    with pytest.raises(ValueError, match="revocation: OpenSSL, which judges"):
+        fasttrust.create_default_context(**exact, revocation=revocation)
+    context = fasttrust.SSLContext(CLIENT, revocation=revocation)
+    with pytest.raises((ValueError, RuntimeError)):
+        fasttrust.attach(context, trust=fasttrust.TrustStore.from_pem(ROOT.pem))
+    trusts(ROOT)
+    _native.lib.double_set_online(True)
+    assert shake(context).client_error is None
+    assert _native.lib.double_recorded().evaluations == 1
+
+
+@pytest.mark.parametrize("exact", EXACT, ids=["trust", "cadata"])
+def test_time_where_the_system_is_not_asked(exact: dict[str, Any]) -> None:
+    """OpenSSL judges by it too; where ssl itself does, which cannot, that is an error."""
+    moment = NOW + datetime.timedelta(days=3650)
+    if not COMPAT:
+        refused(shake(fasttrust.create_default_context(**exact, at_time=moment)), 10)
+        return
+    with pytest.raises(ValueError, match="at_time cannot be had in compat mode"):
+        fasttrust.create_default_context(**exact, at_time=moment)
+    with pytest.raises(ValueError, match="at_time cannot be had in compat mode"):
+        fasttrust.SSLContext(ssl.PROTOCOL_TLS_SERVER, at_time=moment)
+    with pytest.warns(DeprecationWarning, match="PROTOCOL_TLS"):
+        both = fasttrust.SSLContext(ssl.PROTOCOL_TLS, at_time=moment)
+    with pytest.raises(ValueError, match="at_time cannot be had in compat mode"):
+        both.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+
+
 def test_a_process_without_a_main_bundle_is_told_so() -> None:
     """It gets no policy for TLS as long as it lives, and so verifies nobody (golang/go#61000)."""
     trusts(ROOT)
