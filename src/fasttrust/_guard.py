@@ -86,18 +86,27 @@ class Judge(Protocol):
 class Pipe:
     """Between a connection and the memory BIO it writes to: what leaves waits for a verdict."""
 
-    __slots__ = ("_lock", "_to", "held")
+    __slots__ = ("_lock", "_moving", "_to", "held")
 
     def __init__(self, outgoing: ssl.MemoryBIO) -> None:
         self._to = outgoing
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._moving = False
         self.held = ssl.MemoryBIO()
 
     def let_go(self) -> None:
-        """Pass on what waits, in its order."""
-        if self.held.pending:
-            with self._lock:
-                self._to.write(self.held.read())
+        """Pass on what waits, in its order.
+
+        What another thread is passing on has left when this returns; what comes by a finalizer or a
+        signal's handler meanwhile goes after it.
+        """
+        with self._lock:
+            while self.held.pending and not self._moving:
+                self._moving = True
+                try:
+                    self._to.write(self.held.read())
+                finally:
+                    self._moving = False
 
 
 def is_guard(value: object) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -138,6 +139,56 @@ def test_client_certificate_waits_where_the_handshake_is_spoiled(
     with pytest.raises(ssl.SSLError):
         end.do_handshake()
     assert mine.der not in outgoing.read()
+
+
+class Watching:
+    """A memory BIO with something that happens before it is written to for the first time."""
+
+    def __init__(self, before: Callable[[], None]) -> None:
+        self.bio = ssl.MemoryBIO()
+        self._before: Callable[[], None] | None = before
+
+    def write(self, data: bytes) -> int:
+        before, self._before = self._before, None
+        if before is not None:
+            before()
+        return self.bio.write(data)
+
+
+def test_what_another_thread_passes_on_has_left() -> None:
+    """A thread that has written finds it in the BIO, were another just about to put it there."""
+    begun, seen = threading.Event(), threading.Event()
+
+    def before() -> None:
+        begun.set()
+        seen.wait(0.2)  # what the second would see too early, it has seen by then
+
+    out = Watching(before)
+    pipe = _guard.Pipe(out)  # type: ignore[arg-type]
+    pipe.held.write(b"a")
+    thread = threading.Thread(target=pipe.let_go)
+    thread.start()
+    assert begun.wait(TIMEOUT)
+    pipe.let_go()
+    assert b"a" == out.bio.read()
+    seen.set()
+    thread.join(TIMEOUT)
+
+
+def test_handler_that_writes_while_something_is_passed_on() -> None:
+    """A signal's handler, or a finalizer, waits for nobody, and what it writes comes after."""
+
+    def handler() -> None:
+        pipe.held.write(b"b")
+        pipe.let_go()
+
+    out = Watching(handler)
+    pipe = _guard.Pipe(out)  # type: ignore[arg-type]
+    pipe.held.write(b"a")
+    thread = threading.Thread(target=pipe.let_go, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT)
+    assert b"ab" == out.bio.read()
 
 
 @pytest.mark.parametrize("case", ["trusted", "guarded", "unguarded"])
