@@ -114,11 +114,13 @@ def changed(settings: Settings, name: str, value: Any) -> Settings:
     return Settings(int(value), settings.check_hostname)
 
 
-def forbid_renegotiation(context: Any) -> None:
-    """Let no server show another certificate after the verdict (TLS 1.2)."""
+def forbid_renegotiation(context: Any) -> bool:
+    """Let no server show another certificate after the verdict (TLS 1.2); tell if one could."""
     options = int(_options.__get__(context))
-    if not options & _NO_RENEGOTIATION:
+    could = not options & _NO_RENEGOTIATION
+    if could:
         _options.__set__(context, options | _NO_RENEGOTIATION)
+    return could
 
 
 class _Setting:

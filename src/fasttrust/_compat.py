@@ -177,10 +177,12 @@ def wrap(
         else:
             modes = [settings.verify_mode if server_side else _NONE]
             pipe = Pipe(*bio) if bio and not server_side else None
-            _asked.forbid_renegotiation(context)
-            with _asked.opened(context, *modes):
-                to = bio if pipe is None else (pipe.held,)
-                inner = make(*to, server_side, host, owner=owner)
+            to = bio if pipe is None else (pipe.held,)
+            inner = None
+            # Again, where another thread that sets options has just taken that one away.
+            while _asked.forbid_renegotiation(context) or inner is None:
+                with _asked.opened(context, *modes):
+                    inner = make(*to, server_side, host, owner=owner)
     if session is not None and not isinstance(session, ssl.SSLSession):
         raise TypeError("Value is not a SSLSession.")
     fill(context, state, held, server_side)

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -274,6 +275,24 @@ def test_renegotiation_is_off() -> None:
         assert context.options & ssl.OP_NO_RENEGOTIATION
         with contextlib.suppress(ssl.SSLCertVerificationError):
             tls.do_handshake()
+
+
+def test_renegotiation_is_off_whatever_another_thread_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`options |= …` elsewhere may write back what it read before that was forbidden."""
+    context = client()
+    options, opened, seen = context.options & ~ssl.OP_NO_RENEGOTIATION, _asked.opened, []
+
+    @contextlib.contextmanager
+    def late(context: Any, verify_mode: int) -> Iterator[None]:
+        if not seen:
+            context.options = options
+        seen.append(context.options)
+        with opened(context, verify_mode):
+            yield
+
+    monkeypatch.setattr(_asked, "opened", late)
+    with victim(context):
+        assert [False, True] == [bool(each & ssl.OP_NO_RENEGOTIATION) for each in seen]
 
 
 def test_exchanged_context_is_refused() -> None:
