@@ -187,6 +187,9 @@ FT_MUST_USE bool ft_context_own(uintptr_t context, ft_error *err);
 /* ft_context_set_time makes connections from now on judge by that moment, seconds since 1970. */
 FT_MUST_USE bool ft_context_set_time(uintptr_t context, int64_t at, ft_error *err);
 
+/* ft_connection_set_time makes a connection judge so, whatever became of its context's flags. */
+FT_MUST_USE bool ft_connection_set_time(uintptr_t connection, int64_t at, ft_error *err);
+
 /* ft_context_attached tells whether the SSL_CTX carries our verifier. */
 bool ft_context_attached(uintptr_t context);
 

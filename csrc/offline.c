@@ -77,6 +77,13 @@ static bool set_time(SSL *ssl, const int64_t *at_time, ft_error *err)
     return true;
 }
 
+bool ft_connection_set_time(uintptr_t connection, int64_t at, ft_error *err)
+{
+    SSL *ssl = ft_pyssl_connection(connection, err);
+
+    return ssl != NULL && set_time(ssl, &at, err);
+}
+
 /* Asks, and reads the answer in the connection's record. */
 static bool verify(SSL *ssl, ft_verdict *out_verdict, ft_chain **out_verified,
                    const ft_chain *chain, ft_error *err)

@@ -8,6 +8,7 @@ the same. What a script of calls answers or raises is the same on all of them.
 from __future__ import annotations
 
 import copy
+import datetime
 import inspect
 import pickle
 import ssl
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 import fasttrust
+import modes
 import pki
 from world import Pair, hashed_directory, leaf_of, machine_trusts, made, plain
 
@@ -330,6 +332,27 @@ def test_real_store_is_listed_as_ssl_lists_it(monkeypatch: pytest.MonkeyPatch) -
     assert theirs.cert_store_stats() == ours.cert_store_stats()
     assert sorted(theirs.get_ca_certs(True)) == sorted(ours.get_ca_certs(True))
     assert sorted(map(repr, theirs.get_ca_certs())) == sorted(map(repr, ours.get_ca_certs()))
+
+
+@modes.no_core
+@pytest.mark.parametrize("flags", [None, FLAGS.VERIFY_DEFAULT, FLAGS.VERIFY_X509_TRUSTED_FIRST])
+@pytest.mark.parametrize(("days", "code"), [(3650, 10), (-3650, 9), (1, 0)])
+def test_flags_that_are_set_anew_leave_the_time(days: int, code: int, flags: Any) -> None:
+    """To OpenSSL that a context has a time is one of its flags: at_time= does not end with it."""
+    moment = pki.NOW + datetime.timedelta(days=days)
+    trust = fasttrust.TrustStore.from_pem(LOADED.pem)
+    client = fasttrust.SSLContext(CLIENT, trust=trust, at_time=moment)
+    if flags is not None:
+        client.verify_flags = flags
+    server = plain(SERVER)
+    leaf_of(LOADED).load(server)
+    pair = Pair(client, server)
+    if code == 0:
+        pair.shake()
+        return
+    with pytest.raises(fasttrust.VerificationError) as caught:
+        pair.shake()
+    assert code == caught.value.verify_code
 
 
 def test_keylog_environment_is_honoured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -269,6 +269,12 @@ def context_set_time(context: object, at_time: int) -> None:
     check(lib.ft_context_set_time(_context_id(context), at_time, err), err)
 
 
+def connection_set_time(connection: object, at_time: int) -> None:
+    """Judge by that moment on a new connection, whatever became of its context's flags."""
+    err = ffi.new("ft_error *")
+    check(lib.ft_connection_set_time(connection_id(connection), at_time, err), err)
+
+
 def context_attached(context: object) -> bool:
     """Tell whether the context carries the verifier of this copy of the package."""
     if not _opened or not lib.ft_context_attached(_context_id(context)):

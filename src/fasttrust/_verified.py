@@ -146,7 +146,7 @@ class Verified:
         connection = _Base._wrap_socket(
             self, sock, server_side, server_hostname, owner=owner, session=session
         )
-        watch(connection, owner, digest if settings == _settings(self) else os.urandom(32))
+        _prepare(self, connection, owner, settings, digest)
         return connection
 
     def _wrap_bio(
@@ -169,8 +169,7 @@ class Verified:
         connection = _Base._wrap_bio(
             self, incoming, outgoing, server_side, server_hostname, owner=owner, session=session
         )
-        # Another thread may have changed them: such a session is nobody's.
-        watch(connection, owner, digest if settings == _settings(self) else os.urandom(32))
+        _prepare(self, connection, owner, settings, digest)
         return connection
 
     def _fasttrust_guarded(
@@ -279,6 +278,15 @@ class Verified:
 if _native.PLATFORM_DECIDES:
     _asked.own_settings(Verified)
     Verified.load_cert_chain = _asked.load_cert_chain  # type: ignore[attr-defined]
+
+
+def _prepare(context: Any, connection: Any, owner: object, settings: str, digest: bytes) -> None:
+    """Prepare a connection that was made under those settings."""
+    at_time = _held(context).policy.at_time
+    if at_time is not None:  # who sets verify_flags anew takes the context's time away
+        _native.connection_set_time(connection, at_time)
+    # Another thread may have changed them: such a session is nobody's.
+    watch(connection, owner, digest if settings == _settings(context) else os.urandom(32))
 
 
 def _held(context: Any) -> Held:
