@@ -14,7 +14,7 @@ from ._anchors import Index, as_ssl_loads, index_of_data, index_of_file
 from ._connection import watch
 from ._fed import loaded
 from ._mode import compat_reason
-from ._policy import Policy
+from ._policy import Policy, check_judge
 from ._system import Platform, System, system
 from ._typing import TYPE_CHECKING, Any
 
@@ -305,6 +305,7 @@ def _trust_system(context: Any) -> None:
     now = system()
     if now is held.system and held.listed and held.for_servers:
         return  # truststore asks for every connection: sessions stay good
+    check_judge(held.policy, now.asks_platform)
     held.system = now
     held.listed = held.for_servers = True
     held.add(b"the system on both sides")

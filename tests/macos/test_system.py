@@ -247,6 +247,21 @@ def test_revocation_where_the_system_is_not_asked(exact: dict[str, Any], revocat
     assert _native.lib.double_recorded().evaluations == 1
 
 
+def test_revocation_where_the_environment_names_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is OpenSSL's business, who makes it the system's when a context is there, too."""
+    context = fasttrust.SSLContext(CLIENT, revocation="hard")
+    Path(tmp_path, "root.pem").write_text(ROOT.pem, "ascii")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "root.pem"))
+    with pytest.raises(ValueError, match="revocation: OpenSSL, which judges"):
+        context.load_default_certs()
+    with pytest.raises(ValueError, match="revocation: OpenSSL, which judges"):
+        fasttrust.SSLContext(CLIENT, revocation="hard")
+    trusts(ROOT)
+    refused(shake(context), 3)
+
+
 @pytest.mark.parametrize("exact", EXACT, ids=["trust", "cadata"])
 def test_time_where_the_system_is_not_asked(exact: dict[str, Any]) -> None:
     """OpenSSL judges by it too; where ssl itself does, which cannot, that is an error."""
