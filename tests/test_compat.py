@@ -175,6 +175,31 @@ def test_attached_server_that_holds_the_system_is_refused() -> None:
     assert [0, 0, 20] == [as_client(client, root) for root in (SYSTEM, LOADED, STRANGER)]
 
 
+@pytest.mark.parametrize("asked", ["default certificates", "trust=", "its root", "loaded by ssl"])
+def test_attached_server_whose_system_is_a_directory_is_refused(
+    asked: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nor where nobody can list what OpenSSL reads of it when it needs it."""
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed_directory(tmp_path / "hashed", SYSTEM)))
+    if asked == "loaded by ssl":
+        context = plain(SERVER, SYSTEM)
+    elif asked == "default certificates":
+        context = made(SERVER)
+        context.load_default_certs()
+    else:
+        both = TrustStore.system() if asked == "trust=" else TrustStore.from_der([SYSTEM.der])
+        context = fasttrust.SSLContext(SERVER, trust=both)
+    if asked != "loaded by ssl":
+        assert 0 == as_server(context, SYSTEM)
+    fasttrust.attach(context)
+    for _ in range(2):
+        assert refuses_to_serve(context, SYSTEM)
+    if asked == "default certificates":
+        context.load_default_certs()
+        assert 0 == as_server(context, SYSTEM)
+
+
 def test_attach_refuses_what_a_store_cannot_forget() -> None:
     """`attach(trust=)` would leave what was loaded: the context stays as it was."""
     context = plain(CLIENT)

@@ -23,7 +23,7 @@ from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
 _NONE = int(ssl.CERT_NONE)
-_SERVER = int(ssl.PROTOCOL_TLS_SERVER)
+_CLIENT, _SERVER = int(ssl.PROTOCOL_TLS_CLIENT), int(ssl.PROTOCOL_TLS_SERVER)
 _verify_mode = vars(_Base)["verify_mode"].__get__
 _protocol = vars(_Base)["protocol"].__get__
 
@@ -76,14 +76,16 @@ def context_attach(
     """Give the context a state; what it trusts is loaded by its connections."""
     before = state_of(context)
     state = State(keep)
-    if keep:
-        held = vars(context)["_fasttrust_held"]
-        listed = set(held.system.listed()) if held.system and not for_servers else set()
-        state.one_sided = not listed.isdisjoint(_Base.get_ca_certs(context, True))
+    held = vars(context)["_fasttrust_held"]
+    if keep and held.system and not for_servers and _protocol(context) != _CLIENT:
+        own = _Base.get_ca_certs(context, True)
+        state.one_sided = bool(own) and not {*held.system.certificates()}.isdisjoint(own)
     if before is not None:  # the store goes on to hold what it held
         state.indexes, state.loaded = set(before.indexes), set(before.loaded)
         state.system = before.system
-        state.one_sided = state.one_sided or before.one_sided
+        # Whoever trusted the system on both sides may do so no longer.
+        no_longer = before.system and not held.for_servers
+        state.one_sided = state.one_sided or before.one_sided or no_longer
         state.foreign = state.foreign or before.foreign
         state.owned, state.shows = before.owned, before.shows
     _begin(context, state, ask_platform)
