@@ -181,10 +181,13 @@ def wrap(
             pipe = Pipe(*bio) if bio and not server_side else None
             to = bio if pipe is None else (pipe.held,)
             inner = None
-            # Again, where another thread that sets options has just taken that one away.
+            # Again, where another thread that sets options has just taken that one away, or where a
+            # finalizer or a signal's handler has made one meanwhile and so closed the context.
             while _asked.forbid_renegotiation(context) or inner is None:
                 with _asked.opened(context, *modes):
                     inner = make(*to, server_side, host, owner=owner)
+                    if _verify_mode(context) != modes[0]:
+                        inner = None
     if session is not None and not isinstance(session, ssl.SSLSession):
         raise TypeError("Value is not a SSLSession.")
     fill(context, state, held, server_side)

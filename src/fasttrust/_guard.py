@@ -214,6 +214,8 @@ class Guard:
             raise
 
     def _die(self, error: BaseException) -> None:
+        if self._error is not None:
+            return  # of a verdict within this one, by a finalizer or a signal's handler
         if not isinstance(error, ssl.SSLError):  # an interrupt, say: there was no verdict
             error = ssl.SSLError(ssl.SSL_ERROR_SSL, f"the verdict was not reached: {error!r}")
         kind, args, state = type(error), error.args, dict(vars(error))

@@ -295,6 +295,43 @@ def test_renegotiation_is_off_whatever_another_thread_sets(monkeypatch: pytest.M
         assert [False, True] == [bool(each & ssl.OP_NO_RENEGOTIATION) for each in seen]
 
 
+def test_handler_that_connects_while_a_connection_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are the platform's to judge."""
+    trusts()
+    context, opened, handled = client(), _asked.opened, []
+
+    @contextlib.contextmanager
+    def interrupted(context: Any, verify_mode: int) -> Iterator[None]:
+        with opened(context, verify_mode):
+            if not handled:
+                handled.append(None)
+                context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+            yield
+
+    monkeypatch.setattr(_asked, "opened", interrupted)
+    with victim(context) as (tls, _):
+        assert peer.REPLY == tls.recv(100)
+    assert (ssl.CERT_REQUIRED, True) == _asked.take(context)
+
+
+def test_handler_that_reads_while_a_connection_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is judged within, and as dead afterwards for whom the handler interrupted."""
+    verify, within = _native_platform.platform_verify, []
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        if not within:
+            with pytest.raises(ssl.SSLCertVerificationError):
+                within.append(tls) or tls.recv(100)
+        return verify(*args, **kwargs)
+
+    monkeypatch.setattr(_native_platform, "platform_verify", interrupted)
+    with victim(client()) as (tls, server):
+        for operation in (tls.do_handshake, lambda: tls.send(peer.SECRET), lambda: tls.recv(1)):
+            with pytest.raises(ssl.SSLCertVerificationError):
+                operation()
+    assert b"" == server.received
+
+
 def test_exchanged_context_is_refused() -> None:
     """A client connection keeps the context by which it is judged."""
     with victim(client()) as (tls, _), pytest.raises(ValueError, match="keeps its context"):
