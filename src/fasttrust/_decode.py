@@ -10,6 +10,7 @@ The bytes are taken to be hostile: the only exception is `ValueError`, and the t
 from __future__ import annotations
 
 import re
+import sys
 
 from . import _der
 from ._decode_extensions import (
@@ -68,6 +69,9 @@ _TIMES = {
     _der.UTC_TIME: rb"(\d\d)" + _DATE + rb"(\d\d)?()" + _ZONE,
     _der.GENERALIZED_TIME: rb"(\d{4})" + _DATE + rb"(?:(\d\d)(\.\d+)?)?" + _ZONE,
 }
+_LONG = 1 << (
+    31 if sys.platform == "win32" else 63
+)  # beyond C's long, which a version goes through
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _BAD_TIME = "Bad time value"
@@ -134,7 +138,7 @@ def _parse(der: bytes) -> _Certificate:
         explicit = tbs.enter(0xA0)
         version = explicit.integer()
         explicit.close()
-        if not -(1 << 63) <= version < 1 << 63:
+        if not -_LONG <= version < _LONG:
             version = -1  # OpenSSL's "does not fit"
     serial = tbs.integer()
     _algorithm(tbs)

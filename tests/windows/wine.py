@@ -86,6 +86,11 @@ if sys.platform == "win32" and is_wine():
         each.sign = readable(each.sign)
 
 
+def pytest_configure() -> None:
+    """Let a failure be printed, whatever it quotes, in the one code page that a pipe has here."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what cannot run."""
     for item in items:
