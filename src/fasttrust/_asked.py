@@ -5,7 +5,8 @@ what the peer is worth is said by a judge, through the guard of its connection. 
 verifies, but for the instant in which such a connection is made of it: by what the program loaded,
 and by name. So who makes one past our methods (the program gave the context another class, or
 called C's own method) gets one of ``ssl``'s, which refuses whom only the system knows. What the
-program set is kept beside the context and read back.
+program set is kept beside the context and read back; what it sets by the descriptors of another
+class (``ssl.SSLContext.verify_mode.__set__(context, …)``) is not heard.
 
 Of native mode's step 4 the program's own CRLs are missing: nobody can read them from a context. Of
 step 2: what the program loads beside the system's trust.
