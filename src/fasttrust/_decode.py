@@ -69,9 +69,7 @@ _TIMES = {
     _der.UTC_TIME: rb"(\d\d)" + _DATE + rb"(\d\d)?()" + _ZONE,
     _der.GENERALIZED_TIME: rb"(\d{4})" + _DATE + rb"(?:(\d\d)(\.\d+)?)?" + _ZONE,
 }
-_LONG = 1 << (
-    31 if sys.platform == "win32" else 63
-)  # beyond C's long, which a version goes through
+_LONG = 1 << (31 if sys.platform == "win32" else 63)  # beyond C's long, as versions are
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _BAD_TIME = "Bad time value"
