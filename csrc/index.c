@@ -243,9 +243,19 @@ static uint64_t key_of(const X509_NAME *name)
     return key;
 }
 
+/* Whether OpenSSL could make use of all of it: what memory was too short for stays undone for good.
+ */
+static bool is_whole(X509 *cert)
+{
+    const struct ft_ossl *ossl = ft_ossl();
+
+    return ossl->X509_get0_pubkey(cert) != NULL &&
+           (ossl->X509_get_extension_flags(cert) & FT_EXFLAG_INVALID) == 0;
+}
+
 /*
- * The parsed anchor, borrowed from its slot; NULL where OpenSSL cannot parse it, and where there
- * was no memory: neither is remembered, so that a shortage passes.
+ * The parsed anchor, owned; NULL where OpenSSL cannot parse it, and where there was no memory. It
+ * is kept for all where nothing of it is missing, so that a shortage passes.
  */
 static X509 *parsed(slot *place)
 {
@@ -255,11 +265,15 @@ static X509 *parsed(slot *place)
     if (cert == NULL) {
         const unsigned char *end = place->der.data;
         cert = ossl->d2i_X509(NULL, &end, (long)place->der.len);
-        if (cert != NULL && !ft_atomic_replace(&place->parsed, NULL, cert)) {
+        if (cert == NULL || !is_whole(cert)) {
+            return cert;
+        }
+        if (!ft_atomic_replace(&place->parsed, NULL, cert)) {
             ossl->X509_free(cert); // another thread was first
             cert = ft_atomic_load(&place->parsed);
         }
     }
+    (void)ossl->X509_up_ref(cert);
     return cert;
 }
 
@@ -311,12 +325,13 @@ bool ft_index_find(ft_index *index, const X509_NAME *subject, ft_x509s *to)
         X509 *cert = candidate->key == key ? parsed(candidate) : NULL;
 
         if (cert == NULL || ossl->X509_NAME_cmp(ossl->X509_get_subject_name(cert), subject) != 0) {
+            ossl->X509_free(cert);
             continue;
         }
         if (ossl->OPENSSL_sk_push((OPENSSL_STACK *)to, cert) <= 0) {
+            ossl->X509_free(cert);
             return false;
         }
-        (void)ossl->X509_up_ref(cert);
     }
     return true;
 }
@@ -369,6 +384,7 @@ bool ft_index_hold(ft_index *index, bool *out_held, X509 *cert, ft_error *err)
             return false;
         }
         *out_held = ossl->X509_cmp(held, cert) == 0;
+        ossl->X509_free(held);
     }
     return true;
 }

@@ -24,6 +24,7 @@ typedef struct x509_store_st X509_STORE;
 typedef struct x509_store_ctx_st X509_STORE_CTX;
 typedef struct x509_object_st X509_OBJECT;
 typedef struct X509_VERIFY_PARAM_st X509_VERIFY_PARAM;
+typedef struct evp_pkey_st EVP_PKEY;
 typedef struct asn1_string_st ASN1_TIME;
 typedef struct asn1_string_st ASN1_STRING;
 typedef struct asn1_object_st ASN1_OBJECT;
@@ -114,6 +115,8 @@ typedef void (*ft_sk_free_fn)(void *);
     REQUIRED(const ASN1_TIME *, X509_get0_notAfter, (const X509 *)) \
     REQUIRED(X509_NAME *, X509_get_subject_name, (const X509 *)) \
     REQUIRED(X509_NAME *, X509_get_issuer_name, (const X509 *)) \
+    REQUIRED(EVP_PKEY *, X509_get0_pubkey, (const X509 *)) \
+    REQUIRED(uint32_t, X509_get_extension_flags, (X509 *)) \
     REQUIRED(int, i2d_X509, (const X509 *, unsigned char **)) \
     REQUIRED(X509 *, d2i_X509, (X509 **, const unsigned char **, long)) \
     REQUIRED(int, X509_NAME_cmp, (const X509_NAME *, const X509_NAME *)) \
@@ -204,6 +207,7 @@ enum {
     FT_V_FLAG_X509_STRICT = 0x20,
     FT_V_FLAG_PARTIAL_CHAIN = 0x80000,
     FT_V_FLAG_NO_CHECK_TIME = 0x200000,
+    FT_EXFLAG_INVALID = 0x80,
     FT_OPENSSL_3 = 0x30000000
 };
 

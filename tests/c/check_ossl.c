@@ -16,6 +16,7 @@
 #include <openssl/ssl.h>
 #include <openssl/stack.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <openssl/x509_vfy.h>
 
 #include <stdio.h>
@@ -188,7 +189,8 @@ FT_OSSL_FUNCTIONS(CHECK_FUNCTION, CHECK_FUNCTION)
     NUMBER(FT_V_FLAG_CRL_CHECK_ALL, X509_V_FLAG_CRL_CHECK_ALL)                                     \
     NUMBER(FT_V_FLAG_X509_STRICT, X509_V_FLAG_X509_STRICT)                                         \
     NUMBER(FT_V_FLAG_PARTIAL_CHAIN, X509_V_FLAG_PARTIAL_CHAIN)                                     \
-    NUMBER(FT_V_FLAG_NO_CHECK_TIME, X509_V_FLAG_NO_CHECK_TIME)
+    NUMBER(FT_V_FLAG_NO_CHECK_TIME, X509_V_FLAG_NO_CHECK_TIME)                                     \
+    NUMBER(FT_EXFLAG_INVALID, EXFLAG_INVALID)
 
 #define CHECK_NUMBER(ours, theirs)                                                                 \
     _Static_assert((long)(ours) == (long)(theirs), #ours " is not " #theirs);
