@@ -3,40 +3,11 @@
  * 12. What is handed on is refused by step 4 of the design, which test_system.py shows.
  */
 
-#include "on_double.h"
+#include "expect.h"
 
 #include <string.h>
 
 int check_count;
-
-static int version; // of macOS, for the tests that run on several
-
-/* The system as every test begins: it trusts the table's root. */
-static void begin(void)
-{
-    on_double(version);
-}
-
-static ft_question question_of(const char *name)
-{
-    return rows_find(name)->question;
-}
-
-/* The question must end with this code; nothing may be left of it. */
-static ft_answer expect(const ft_question *question, int32_t code)
-{
-    ft_answer answer = rows_ask(question);
-
-    if (answer.code != code) {
-        (void)fprintf(stderr, "code %d, native %lld: %s\n", answer.code,
-                      (long long)answer.native_code, answer.native_message);
-    }
-    CHECK(answer.code == code);
-    CHECK(double_live(true) == 0);
-    free(answer.chain);
-    answer.chain = NULL;
-    return answer;
-}
 
 static void a_success_without_a_chain_is_none(void)
 {
