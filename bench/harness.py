@@ -168,9 +168,14 @@ class Bench:
             text=True,
             check=False,
         )
-        if done.returncode != 0:
-            raise RuntimeError(f"{task} failed:\n{done.stderr}")
-        return json.loads(done.stdout or "null")
+        return answer(task, done)
+
+
+def answer(task: str, done: subprocess.CompletedProcess[str]) -> Any:
+    """Return what a worker that has ended said; raises ``RuntimeError`` where it failed."""
+    if done.returncode != 0:
+        raise RuntimeError(f"{task} failed:\n{done.stderr}")
+    return json.loads(done.stdout or "null")
 
 
 def interleave(

@@ -83,9 +83,7 @@ def _under_wine(function: str, *arguments: object) -> Any:
         text=True,
         check=False,
     )
-    if done.returncode != 0:
-        raise RuntimeError(f"wine:{function} failed:\n{done.stderr}")
-    return json.loads(done.stdout or "null")
+    return harness.answer(f"wine:{function}", done)
 
 
 def _windows_path(path: Path) -> str:
