@@ -243,8 +243,7 @@ static uint64_t key_of(const X509_NAME *name)
     return key;
 }
 
-/* Whether OpenSSL could make use of all of it: what memory was too short for stays undone for good.
- */
+/* Whether OpenSSL made use of all of it: what memory was too short for stays undone in it. */
 static bool is_whole(X509 *cert)
 {
     const struct ft_ossl *ossl = ft_ossl();
