@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import ssl
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import decode_1_1_1
 from fasttrust._decode import decode
 
 Oracle: TypeAlias = Callable[[bytes], dict[str, Any] | None]
@@ -32,9 +34,10 @@ def oracle(path: Path) -> Oracle:
 
 
 def ours(der: bytes) -> tuple[Any, str]:
-    """Return what `decode` makes of `der`, and its message if it refuses."""
+    """Return what `decode` makes of `der` by the running OpenSSL's rules; a refusal's message."""
     try:
-        return decode(der), ""
+        with decode_1_1_1.rules() if ssl.OPENSSL_VERSION_INFO < (3,) else contextlib.nullcontext():
+            return decode(der), ""
     except UnicodeError:
         raise  # it is a ValueError too, but says nothing to whoever reads it
     except ValueError as error:

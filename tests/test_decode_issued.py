@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from decode_issued import EC_KEY, EXTENSIONS, PublicKey, issue
-from decode_reference import Oracle
+from decode_reference import Oracle, ours
 from der import certificate
 from fasttrust._decode import decode, spki
 
@@ -24,7 +24,7 @@ def test_decode_issued_equals_ssl(reference: Oracle, what: str) -> None:
     der = issue(EXTENSIONS[what], EC_KEY.public_key())
     answer = reference(der)
     assert answer is not None
-    assert answer == decode(der)
+    assert (answer, "") == ours(der)
 
 
 def bundle(path: str | os.PathLike[str]) -> Iterator[bytes]:
