@@ -37,6 +37,8 @@ class Debian(NamedTuple):
     source: str = ""
     source_suite: str = ""
     prepare: str = ""
+    #: What configure is told beside.
+    configure: str = ""
 
 
 # CPython 3.13 knows OpenSSL up to 3.5: in 4.0 strings are opaque, and methods of one version gone.
@@ -60,6 +62,9 @@ DEBIANS = {
         "python3.14 python3.14-dev python3.14-venv python3.14-dbg"
         f" python3.15 python3.15-dev python3.15-venv python3.15-dbg {PYPY}",
     ),
+    "free-threaded": Debian(
+        "sid", TO_BUILD, source="python3.14", source_suite="sid", configure="--disable-gil"
+    ),
     "experimental": Debian(
         "sid", TO_BUILD, "experimental", source="python3.13", source_suite="trixie", prepare=FOR_4_0
     ),
@@ -75,6 +80,7 @@ ENVIRONMENT = {
 # A mirror may lag behind: its lists are signed, if old.
 STALE = "-o Acquire::Check-Valid-Until=false"
 INSTALL = f"""
+grep -qs localhost /etc/hosts || echo "127.0.0.1 localhost" >>/etc/hosts
 apt-get {STALE} update -qq
 apt-get install -y -qq --no-install-recommends $PACKAGES
 """
@@ -94,7 +100,7 @@ apt-get $apt source --download-only --tar-only "$SOURCE"
 tar -xf "$SOURCE"_*.orig.tar.* -C /labs/tree --strip-components=1
 cd /labs/tree
 eval "$PREPARE"
-./configure -q --prefix=/labs/built --disable-test-modules >configure.log 2>&1
+./configure -q --prefix=/labs/built --disable-test-modules $CONFIGURE >configure.log 2>&1
 make -s -j2 >make.log 2>&1
 make -s install >install.log 2>&1
 {BUILT} -c 'import ssl'
@@ -138,7 +144,14 @@ def root(name: str) -> Path:
     if what.openssl:
         run(there, OTHER_OPENSSL, OPENSSL=what.openssl)
     if what.source and not (there / BUILT.lstrip("/")).exists():
-        run(there, BUILD, SOURCE=what.source, SUITE=what.source_suite, PREPARE=what.prepare)
+        run(
+            there,
+            BUILD,
+            SOURCE=what.source,
+            SUITE=what.source_suite,
+            PREPARE=what.prepare,
+            CONFIGURE=what.configure,
+        )
     done.write_text(wanted, "utf-8")
     return there
 
