@@ -11,13 +11,12 @@ from __future__ import annotations
 import _ssl
 import contextlib
 import ssl
-import sys
 from collections.abc import Callable, Sequence
 
 from . import _asked, _bundles, _log, _native
 from ._fed import State, fill, state_of
-from ._guard import Guard, Listed, Pipe, Record, is_guard, sent_by
-from ._mode import compat_reason
+from ._guard import Guard, Listed, Pipe, Record, sent_by
+from ._mode import compat_reason, is_guard
 from ._policy import check_judge
 from ._typing import Any
 
@@ -26,11 +25,6 @@ _NONE = int(ssl.CERT_NONE)
 _CLIENT, _SERVER = int(ssl.PROTOCOL_TLS_CLIENT), int(ssl.PROTOCOL_TLS_SERVER)
 _verify_mode = vars(_Base)["verify_mode"].__get__
 _protocol = vars(_Base)["protocol"].__get__
-
-
-def door() -> Any:
-    """Return who carries a context's verification: the C core, or this module in compat mode."""
-    return _THIS if compat_reason() else _native
 
 
 # ---- contexts ------------------------------------------------------------------------------------
@@ -127,11 +121,9 @@ def context_own(context: Any) -> None:
         state.foreign = state.owned = True
 
 
-def is_attached(context: object) -> bool:
-    """Tell whether the context carries the verifier of this copy of the package, in any mode."""
-    if not _native.is_context(context):
-        return False
-    return state_of(context) is not None or _native.context_attached(context)
+def context_attached(context: object) -> bool:
+    """Tell whether the context carries the verifier of this copy of the package."""
+    return state_of(context) is not None
 
 
 # ---- connections ---------------------------------------------------------------------------------
@@ -352,6 +344,3 @@ def connection_chain(connection: Any, verified: bool) -> Listed | None:
     else:
         found = connection.get_verified_chain()
     return Listed(found) if found else None
-
-
-_THIS = sys.modules[__name__]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from . import _log, _native
 from ._certificate import Certificate, certificates
-from ._compat import door, is_attached
+from ._door import door, is_attached
 from ._errors import VerificationError, ssl_refusal, verification_error
-from ._guard import is_guard
 from ._hints import hint, without_store
+from ._mode import is_guard
 from ._typing import Any
 
 _MISSING, _CLOSED = object(), object()

@@ -8,10 +8,10 @@ import ssl
 import threading
 import weakref
 
-from . import _bundles, _compat, _native
+from . import _bundles, _native
 from ._anchors import Index, from_der
-from ._asked import own_settings
 from ._connection import Watched, watched_class
+from ._door import door, is_attached
 from ._mode import compat_reason
 from ._policy import Policy, Revocation, check_judge, policy
 from ._standard import Settings
@@ -43,7 +43,7 @@ class _IsVerified(type):
         # True of every context that carries our verifier, for SSLContext itself: what attach() and
         # injection give it is a class of the program's own kind, not a subclass of ours.
         if cls is SSLContext and _native.is_context(value):
-            return _compat.is_attached(value)
+            return is_attached(value)
         return super().__instancecheck__(value)
 
 
@@ -125,6 +125,8 @@ def _verified_class(base: type) -> type:
         metaclass: Any = type(base)
         derived = metaclass(base.__name__, (base, _Adopted), body)
         if _native.PLATFORM_DECIDES:
+            from ._asked import own_settings
+
             own_settings(derived)  # before those of the program's class, as gevent's has
         _verified[base] = derived
     return derived
@@ -235,7 +237,7 @@ def _install(
         present = getattr(context, attribute)
         if not issubclass(present, Watched):
             _put(context, attribute, watched_class(present))
-    _compat.door().context_attach(
+    door().context_attach(
         context,
         [index.handle for index in indexes],
         None if the_system is None else the_system.source,
@@ -246,7 +248,7 @@ def _install(
         policy=(chosen.revocation, chosen.network, chosen.timeout),
     )
     if chosen.at_time is not None:
-        _compat.door().context_set_time(context, chosen.at_time)
+        door().context_set_time(context, chosen.at_time)
     held.digest = digest
 
 
@@ -343,5 +345,5 @@ def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:
     if not type.__subclasscheck__(_Standard, type(context)):
         raise TypeError(f"not an ssl.SSLContext: {type(context).__name__!r}")
     if compat_reason():
-        _compat.check_attach(context, system(), exact=trust is not None)
+        door().check_attach(context, system(), exact=trust is not None)
     adopt(context, checked(trust), keep=trust is None)

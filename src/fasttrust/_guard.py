@@ -109,11 +109,6 @@ class Pipe:
                     self._moving = False
 
 
-def is_guard(value: object) -> bool:
-    """Tell whether this is a guard, of this copy of the package or of another."""
-    return getattr(type(value), "_fasttrust_guard", False) is True
-
-
 # What is still told of a connection that was refused.
 _KEPT = ("context", "owner", "server_hostname", "server_side", "session_reused")
 # What tells something of a connection and moves nothing.

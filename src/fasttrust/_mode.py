@@ -39,6 +39,11 @@ def compat_reason() -> str:
     return _reason
 
 
+def is_guard(value: object) -> bool:
+    """Tell whether this is a connection of compat mode, of this copy of the package or another."""
+    return getattr(type(value), "_fasttrust_guard", False) is True
+
+
 def _sentence(error: str) -> str:
     library = ssl.OPENSSL_VERSION
     if sys.implementation.name != "cpython":

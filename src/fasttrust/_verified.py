@@ -9,10 +9,10 @@ import os
 import ssl
 from collections.abc import Callable
 
-from . import _asked, _bundles, _compat, _log, _native
+from . import _bundles, _log, _native
 from ._anchors import Index, as_ssl_loads, index_of_data, index_of_file
 from ._connection import watch
-from ._fed import loaded
+from ._door import door
 from ._mode import compat_reason
 from ._policy import Policy, check_judge
 from ._system import Platform, System, system
@@ -181,7 +181,7 @@ class Verified:
         session: object,
         *bio: ssl.MemoryBIO,
     ) -> Any:
-        connection = _compat.wrap(
+        connection = door().wrap(
             self,
             _held(self),
             make,
@@ -233,7 +233,7 @@ class Verified:
         if data is not None:
             _push(self, data, None)
         if (file is None and data is None) or not (rest_file is rest_data is capath is None):
-            _compat.door().context_own(self)
+            door().context_own(self)
             _Base.load_verify_locations(self, rest_file, capath, rest_data)
             _held(self).add(os.urandom(32))  # nobody can tell what that was
         if file is not None:
@@ -271,11 +271,17 @@ class Verified:
 
     def _fasttrust_beyond(self) -> _ssl._SSLContext:
         """Return, as ``ssl`` would hold it, what is trusted beyond the context's own store."""
-        own = set(_Base.get_ca_certs(self, True)) | loaded(self)
+        own = set(_Base.get_ca_certs(self, True))
+        if compat_reason():
+            from ._fed import loaded  # here: native mode has no use for it
+
+            own |= loaded(self)
         return as_ssl_loads([der for der in _held(self).certificates() if der not in own])
 
 
 if _native.PLATFORM_DECIDES:
+    from . import _asked
+
     _asked.own_settings(Verified)
     Verified.load_cert_chain = _asked.load_cert_chain  # type: ignore[attr-defined]
 
@@ -309,9 +315,7 @@ def _trust_system(context: Any) -> None:
     held.system = now
     held.listed = held.for_servers = True
     held.add(b"the system on both sides")
-    _compat.door().context_trust_system(
-        context, held.system.source, ask_platform=held.system.asks_platform
-    )
+    door().context_trust_system(context, held.system.source, ask_platform=held.system.asks_platform)
 
 
 def _push(context: Any, index: Index, path: str | None) -> None:
@@ -341,6 +345,6 @@ def _push(context: Any, index: Index, path: str | None) -> None:
 def _add(context: Any, index: Index) -> None:
     held = _held(context)
     if len(index) and index not in held.indexes:
-        _compat.door().context_add(context, index.handle)
+        door().context_add(context, index.handle)
         held.indexes = [*held.indexes, index]
         held.add(index.digest)
