@@ -108,8 +108,9 @@ ft_judges ft_anchors_judges(X509_STORE_CTX *question)
         return (ft_judges){.own = true};
     }
     bool counts = system_counts(source, question);
-    return (ft_judges){.own = source->trust.own || source->trust.num_indexes > 0 ||
-                              (counts && source->trust.system != NULL),
+    bool has_store = source->trust.own || (counts && source->trust.system != NULL);
+    return (ft_judges){.own = has_store || source->trust.num_indexes > 0,
+                       .own_crls = has_store,
                        .platform = counts && source->trust.ask_platform,
                        .policy = source->trust.policy};
 }

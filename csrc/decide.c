@@ -77,7 +77,7 @@ static bool ask_platform(X509_STORE_CTX *ctx, SSL *ssl, ft_chain *peer, const ft
                                   .is_server = ossl->SSL_is_server(ssl) == 0,
                                   .check_leaf = (flags & FT_V_FLAG_CRL_CHECK) != 0,
                                   .check_chain = (flags & FT_V_FLAG_CRL_CHECK_ALL) != 0,
-                                  .own_crls = judges->own,
+                                  .own_crls = judges->own_crls,
                                   .has_time = (flags & FT_V_FLAG_USE_CHECK_TIME) != 0,
                                   .policy = judges->policy}};
 

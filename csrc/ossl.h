@@ -338,6 +338,7 @@ FT_MUST_USE bool ft_anchors_set_own(X509_STORE *store, ft_error *err);
 /* ft_judges is who is asked about a peer. */
 typedef struct ft_judges {
     bool own;      // there are anchors that we hold: OpenSSL is asked first
+    bool own_crls; // CRLs may be among what we hold: no index has any, ssl's loaders take them
     bool platform; // the platform is asked
     ft_policy policy;
 } ft_judges;

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import ssl
+from pathlib import Path
 
 import pytest
 from telling import (
     LEAF,
     ROOT,
+    STRANGER,
     TOLD_TESTS,
     WHOLE,
     A,
@@ -23,7 +25,7 @@ from telling import (
 
 import fasttrust
 from fasttrust import _native
-from pki import HOST, NOW, Chain, intermediate, leaf, root
+from pki import HOST, NOW, Chain, Issued, crl, intermediate, leaf, root
 from world import ders
 
 pytestmark = TOLD_TESTS
@@ -80,6 +82,21 @@ def test_time_is_the_contexts() -> None:
     says(0, (old, a_then, root_then))
     context = client(at_time=NOW - datetime.timedelta(days=7))
     assert 3 == len(accepted(ask(context, Chain((old, a_then)))))
+
+
+@pytest.mark.parametrize("own", [(), (STRANGER,)], ids=["none", "an anchor"])
+def test_platform_is_told_where_there_may_be_lists(own: tuple[Issued, ...], tmp_path: Path) -> None:
+    """Anchors of the program's are no CRLs: the platform alone can know, and must, until it has."""
+    context = client(*own)
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    says(0, WHOLE, revocation_checked=True)
+    assert ders_of(WHOLE) == accepted(ask(context))
+    assert not heard().own_crls
+    lists = tmp_path / "lists.pem"
+    lists.write_text(crl(A), "ascii")
+    context.load_verify_locations(lists)
+    assert ders_of(WHOLE) == accepted(ask(context))
+    assert heard().own_crls
 
 
 def test_store_that_cannot_be_listed_says_so() -> None:
