@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
+import traceback
 from importlib import import_module
 from pathlib import Path
 
@@ -30,6 +32,7 @@ MEASUREMENTS = (
     "compat",
     "wine",
 )
+STOPPED = "stopped"  # the fact that tells where a run was ended early
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,24 +74,38 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError, KeyError, TypeError) as error:
         made.error(f"--compare {options.compare}: {error}")
 
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=options.output):
+            pass
+    except OSError as error:
+        made.error(f"--output {options.output}: {error.strerror}")
+
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), options.fast)
-        facts, groups = measure(bench, options.only or MEASUREMENTS)
-        rows = [row for group in groups.values() for row in group]
-        written = report.write(options.output, facts, groups, bench)
+        # Whoever ends the run early keeps what was measured.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        facts, groups = measure(bench, options.only or MEASUREMENTS, options.output)
+    rows = [row for group in groups.values() for row in group]
     print(report.table(rows), "", *report.missed(rows), report.summary(rows), sep="\n")
     print(*(f"{name}: {text}" for name, text in facts.items()), sep="\n")
-    print(f"written: {', '.join(path.name for path in written)} in {options.output}")
+    print(f"written to {options.output}")
     if old:
-        print_changes(*old, rows, facts, is_part=bool(options.only))
+        print_changes(*old, rows, facts, is_part=bool(options.only) or STOPPED in facts)
     shout(facts["verdict"])
+    if STOPPED in facts:
+        shout(f"stopped: {facts[STOPPED]}")
+        return 130
     return 1 if any(row.verdict.startswith("FAILED") for row in rows) else 0
 
 
 def measure(
-    bench: Bench, names: tuple[str, ...] | list[str]
+    bench: Bench, names: tuple[str, ...] | list[str], output: Path
 ) -> tuple[dict[str, str], dict[str, list[Row]]]:
-    """Run the measurements; return the environment, and the rows of each."""
+    """Run the measurements; return the environment, and the rows of each.
+
+    All that there is is written after each, so that an end of whatever kind costs one at most.
+    """
     load = environment.Load()
     print("certificates, bundles, the floor …", file=sys.stderr)
     tools = ctool.prepare(bench.folder)
@@ -102,13 +119,37 @@ def measure(
     groups: dict[str, list[Row]] = {}
     for number, name in enumerate(names, 1):
         print(f"[{number:2}/{len(names)}] {name}", file=sys.stderr, flush=True)
+        groups[name] = []
         try:
-            groups[name] = import_module(f"bench.{name}").run(bench)
-        except RuntimeError as error:  # a worker failed, or gave a wrong verdict
-            print(error, file=sys.stderr)
-            groups[name] = [stats.absent(name, name, f"FAILED: {str(error).splitlines()[-1]}")]
-    facts |= {**load.facts(), "took": f"{time.monotonic() - bench.began:.0f} s"}
+            one(bench, name, groups[name])
+        except KeyboardInterrupt:
+            facts[STOPPED] = f"by whoever ran it, in {name}"
+        facts |= {**load.facts(), "took": took(bench)}
+        report.write(output, facts, groups, bench)
+        if STOPPED in facts:
+            break
     return facts, groups
+
+
+def one(bench: Bench, name: str, rows: list[Row]) -> None:
+    """Run one measurement; whatever goes wrong in it is its last row."""
+    began = time.monotonic()
+    try:
+        rows.extend(import_module(f"bench.{name}").run(bench))
+    except Exception as error:
+        if not isinstance(error, RuntimeError):  # else a worker failed, which has told all
+            traceback.print_exc()
+        print(error, file=sys.stderr)
+        last = (str(error).splitlines() or [""])[-1]
+        kind = "" if isinstance(error, RuntimeError) else f"{type(error).__name__}: "
+        rows.append(stats.absent(name, name, f"FAILED: {kind}{last}"))
+    finally:
+        bench.seconds[name] = time.monotonic() - began
+
+
+def took(bench: Bench) -> str:
+    parts = ", ".join(f"{name} {seconds:.0f}" for name, seconds in bench.seconds.items())
+    return f"{time.monotonic() - bench.began:.0f} s: {parts}"
 
 
 def print_changes(

@@ -7,7 +7,7 @@ cost no more per anchor than one of 144, and a verification among them nothing m
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from . import harness, stats, world
 from .harness import Bench, Peers, expect
@@ -20,10 +20,11 @@ LOOKUP_TARGET = 1.02  # of a verification with few
 NAMES = {number: f"{number:,} anchors" for number in (FEW, MANY)}
 
 
-def run(bench: Bench) -> list[Row]:
+def run(bench: Bench) -> Iterator[Row]:
     figure = "reading anchors, each"
     if absent := harness.uncounted(figure):
-        return absent
+        yield from absent
+        return
     for number in NAMES:
         world.write_bundle(number)
     runs = bench.count(figure, "anchors:reading")
@@ -31,11 +32,10 @@ def run(bench: Bench) -> list[Row]:
         {name: [v / number for v in run[name]] for number, name in NAMES.items()} for run in runs
     ]
     few, many = NAMES[FEW], NAMES[MANY]
-    rows = [stats.beside(figure, "instructions", each, few, many, at_most=READ_TARGET)]
+    yield stats.beside(figure, "instructions", each, few, many, at_most=READ_TARGET)
     figure = "verify_chain among anchors"
     runs = bench.count(figure, "anchors:verifying")
-    rows.append(stats.beside(figure, "instructions", runs, few, many, at_most=LOOKUP_TARGET))
-    return rows
+    yield stats.beside(figure, "instructions", runs, few, many, at_most=LOOKUP_TARGET)
 
 
 def reading() -> Peers:

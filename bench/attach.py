@@ -9,6 +9,7 @@ from __future__ import annotations
 import _ssl
 import ctypes
 import ssl
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,23 +24,25 @@ STORE, CTYPES = "X509_STORE_new + free", "two empty calls by ctypes"
 BEYOND = "attach(), beyond bare and store"
 
 
-def run(bench: Bench) -> list[Row]:
+def run(bench: Bench) -> Iterator[Row]:
     figure = "attach, time"
     runs = bench.time(figure, "attach:calls")
-    rows = [stats.beside(figure, "µs", runs, BARE, ATTACHED)]
+    yield stats.beside(figure, "µs", runs, BARE, ATTACHED)
     if STORE not in runs[0]:
-        rows.append(stats.absent(figure, STORE, "OpenSSL's symbols cannot be reached"))
+        yield stats.absent(figure, STORE, "OpenSSL's symbols cannot be reached")
     else:
         row = _beyond(figure, "µs", runs)
         met = row.value is not None and row.value <= TARGET
         verdict = "met" if met else "MISSED"
-        rows.append(replace(row, target=f"≤ {TARGET:g} µs", verdict=verdict))
+        yield replace(row, target=f"≤ {TARGET:g} µs", verdict=verdict)
     figure = "attach, instructions"
     if absent := harness.uncounted(figure):
-        return rows + absent
+        yield from absent
+        return
     runs = bench.count(figure, "attach:calls")
-    rows.append(stats.beside(figure, "instructions", runs, BARE, ATTACHED))
-    return rows + ([_beyond(figure, "instructions", runs)] if STORE in runs[0] else [])
+    yield stats.beside(figure, "instructions", runs, BARE, ATTACHED)
+    if STORE in runs[0]:
+        yield _beyond(figure, "instructions", runs)
 
 
 def _beyond(figure: str, unit: str, runs: list[Values]) -> Row:

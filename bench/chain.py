@@ -11,7 +11,7 @@ from __future__ import annotations
 import _ssl
 import itertools
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import harness, peers, stats, world
@@ -32,21 +32,19 @@ LENGTHS = (1, 3, 10)
 ASKED = 20  # connections in one counted batch
 
 
-def run(bench: Bench) -> list[Row]:
-    rows: list[Row] = []
+def run(bench: Bench) -> Iterator[Row]:
     cases = [("verified", 3)] if bench.fast else list(itertools.product(KINDS, LENGTHS))
     for kind, length in cases:
         with world.server(bench.folder, world.chain_name(length=length), "TLS 1.3") as port:
             figure = f"the {kind} chain of {length}, later requests"
             runs = bench.time(figure, "chain:later", port, kind, length)
-            rows += [_row(figure, "µs", runs, name) for name in runs[0] if name != OWN]
+            yield from [_row(figure, "µs", runs, name) for name in runs[0] if name != OWN]
             figure = f"the {kind} chain of {length}, first request of a connection"
             if absent := harness.uncounted(figure):
-                rows += absent
+                yield from absent
                 continue
             runs = bench.count(figure, "chain:first", port, kind, most=ASKED)
-            rows += [_row(figure, "instructions", runs, name) for name in runs[0] if name != OWN]
-    return rows
+            yield from [_row(figure, "instructions", runs, name) for name in runs[0] if name != OWN]
 
 
 def _row(figure: str, unit: str, runs: list[stats.Values], name: str) -> Row:

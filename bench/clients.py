@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -32,24 +32,23 @@ NOTES = {
 Get = Callable[[str], None]
 
 
-def run(bench: Bench) -> list[Row]:
-    rows: list[Row] = harness.missing("a fresh HTTP client to its first byte", *CLIENTS)
+def run(bench: Bench) -> Iterator[Row]:
+    yield from harness.missing("a fresh HTTP client to its first byte", *CLIENTS)
     with world.server(bench.folder, world.chain_name(), "TLS 1.3", answer="http") as port:
         for client in filter(harness.installed, CLIENTS):
             figure = f"a fresh {client} client to its first byte"
             runs = bench.time(figure, "clients:peers", client, port)
-            rows += stats.all_beside(figure, "ms", runs, notes=NOTES)
+            yield from stats.all_beside(figure, "ms", runs, notes=NOTES)
             figure += ", instructions"
             if bench.fast:
                 continue
             if absent := harness.uncounted(figure):
-                rows += absent
+                yield from absent
                 continue
             runs = bench.count(figure, "clients:peers", client, port)
             targets = {PREPARED: PREPARED_TARGET, WITHOUT: WITHOUT_TARGET}
             found = stats.all_beside(figure, "instructions", runs, targets=targets, notes=NOTES)
-            rows += stats.explain(found, WHY)
-    return rows
+            yield from stats.explain(found, WHY)
 
 
 def peers(client: str, port: int) -> Peers:

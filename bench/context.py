@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +24,19 @@ NOTES = {**peers.NOTES, BARE: "trusts nobody", floor.UNVERIFIED: "trusts nobody"
 CONTEXTS = 600  # of those that cost little memory; of the others a tenth
 
 
-def run(bench: Bench) -> list[Row]:
-    rows: list[Row] = []
+def run(bench: Bench) -> Iterator[Row]:
     figure = "a context that trusts the system"
     runs = bench.time(figure, "context:least")
-    rows += stats.all_beside(figure, "µs", runs, targets={BARE: TARGET}, notes=NOTES)
-    rows += harness.uncounted(figure) or _counted(bench)
+    yield from stats.all_beside(figure, "µs", runs, targets={BARE: TARGET}, notes=NOTES)
+    yield from harness.uncounted(figure) or _counted(bench)
     figure = "create_default_context(), made and thrown away"
-    rows += stats.all_beside(figure, "ms", bench.time(figure, "context:making"), notes=NOTES)
+    yield from stats.all_beside(figure, "ms", bench.time(figure, "context:making"), notes=NOTES)
     with world.server(bench.folder, world.chain_name(), "TLS 1.3") as port:
         figure = "a new context and its first handshake"
         runs = bench.time(figure, "context:used", port)
-        rows += stats.all_beside(figure, "ms", runs, notes=NOTES)
-        rows += _memory(bench, port)
-    return rows + harness.missing(figure, "truststore", "wassima", "certifi", "OpenSSL")
+        yield from stats.all_beside(figure, "ms", runs, notes=NOTES)
+        yield from _memory(bench, port)
+    yield from harness.missing(figure, "truststore", "wassima", "certifi", "OpenSSL")
 
 
 def _counted(bench: Bench) -> list[Row]:

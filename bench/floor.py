@@ -80,18 +80,28 @@ def fresh(bundle: Path, port: int, host: str) -> Callable[[], None]:
 
 
 def over_memory(
-    bundle: Path | None, folder: Path, version: ssl.TLSVersion, host: str, seconds: ctypes.c_double
+    bundle: Path | None,
+    folder: Path,
+    version: ssl.TLSVersion,
+    host: str,
+    seconds: ctypes.c_double,
+    *,
+    resumed: bool = False,
 ) -> Callable[[], None]:
     """Return a call that shakes hands over memory BIOs; the client's time is added to `seconds`."""
     made, library, name = context(bundle), _library(), host.encode()
     chain, key = _path(folder / "chain.pem"), _path(folder / "key.pem")
     server = ctypes.c_void_p(library.floor_server(chain, key, int(version)))
     expect(server.value, "the floor makes no server")
+    session = ctypes.c_void_p()
+    kept = ctypes.byref(session) if resumed else None
 
     def call() -> None:
-        line = library.floor_memory(made, server, name, ctypes.byref(seconds))
+        line = library.floor_memory(made, server, name, ctypes.byref(seconds), kept)
         expect(line == 0, f"floor.c, line {line}")
 
+    if resumed:
+        call()
     return call
 
 

@@ -11,12 +11,13 @@ import ctypes
 import itertools
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from . import floor, harness, peers, stats, world
 from .floor import FLOOR
-from .harness import Bench, Clock, Peers, expect
+from .harness import Bench, Clock, Peers, WrongVerdictError, expect
 from .peers import STDLIB, TRUSTSTORE, UNVERIFIED
 from .stats import OURS, Row, Values
 
@@ -29,50 +30,53 @@ NOTES = {**peers.NOTES, floor.UNVERIFIED: "verifies nothing"}
 KEYS_AND_VERSIONS = [
     (key, 3, version) for key, version in itertools.product(world.KEYS, world.VERSIONS)
 ]
+FIRST = "P-256, chain of 3, TLS 1.3"
+RESUMED = "resumed"
 CASES = [*KEYS_AND_VERSIONS, *(("P-256", length, "TLS 1.3") for length in (2, 4))]
 
 
-def run(bench: Bench) -> list[Row]:
-    rows: list[Row] = []
+def run(bench: Bench) -> Iterator[Row]:
     for key, length, version in CASES[:1] if bench.fast else CASES:
-        chain = world.chain_name(key, length)
         case = f"{key}, chain of {length}, {version}"
-        runs = bench.time(f"handshake over memory BIOs: {case}", "handshake:memory", chain, version)
-        rows += _rows(f"handshake over memory BIOs: {case}", runs)
-        with world.server(bench.folder, chain, version) as port:
-            rows += _loopback(bench, case, port)
+        yield from _case(bench, case, world.chain_name(key, length), version)
     for version in world.VERSIONS:
-        figure = f"handshake, resumed: P-256, {version}"
-        with world.server(bench.folder, world.chain_name(), version) as port:
-            rows += _rows(figure, bench.time(figure, "handshake:loopback", port, True))
+        yield from _case(bench, f"{RESUMED}, P-256, {version}", world.chain_name(), version)
     if why := floor.why_not():
-        rows.append(stats.absent("handshake", FLOOR, why))
-    return rows + harness.missing("handshake", "truststore")
+        yield stats.absent("handshake", FLOOR, why)
+    yield from harness.missing("handshake", "truststore")
 
 
-def _loopback(bench: Bench, case: str, port: int) -> list[Row]:
-    figure = f"handshake over loopback: {case}"
-    rows = _rows(figure, bench.time(figure, "handshake:loopback", port))
-    figure = f"handshake, instructions: {case}"
-    if missing := harness.uncounted(figure):
-        return rows + missing
-    runs = bench.count(figure, "handshake:counted", port, not bench.fast)
-    rows += stats.all_beside(
+def _case(bench: Bench, case: str, chain: str, version: str) -> Iterator[Row]:
+    is_resumed = case.startswith(RESUMED)
+    figure = f"handshake over memory BIOs: {case}"
+    yield from _rows(figure, bench.time(figure, "handshake:memory", chain, version, is_resumed))
+    with world.server(bench.folder, chain, version) as port:
+        figure = f"handshake over loopback: {case}"
+        yield from _rows(figure, bench.time(figure, "handshake:loopback", port, is_resumed))
+        if bench.fast and is_resumed:
+            return
+        figure = f"handshake, instructions: {case}"
+        if missing := harness.uncounted(figure):
+            yield from missing
+            return
+        # truststore takes 30 times as many as the others, which is seen once.
+        others = [] if bench.fast or case != FIRST else [TRUSTSTORE]
+        runs = bench.count(figure, "handshake:counted", port, is_resumed, others)
+    yield from stats.all_beside(
         figure, "instructions", runs, targets={STDLIB: TARGET}, notes={**NOTES, **_miss()}
     )
-    if FLOOR not in runs[0]:
-        return rows
+    if not is_resumed and FLOOR in runs[0]:
+        yield from _share(f"verification's part of it, instructions: {case}", runs)
+
+
+def _share(figure: str, runs: list[Values]) -> Iterator[Row]:
     runs = stats.derive(runs, SHARE_OURS, lambda one: one[OURS] - one[UNVERIFIED])
     runs = stats.derive(runs, SHARE_STDLIB, lambda one: one[STDLIB] - one[UNVERIFIED])
     runs = stats.derive(runs, SHARE_FLOOR, lambda one: one[FLOOR] - one[floor.UNVERIFIED])
-    figure = f"verification's part of it, instructions: {case}"
     mine = stats.beside(figure, "instructions", runs, SHARE_FLOOR, SHARE_OURS, at_most=TARGET)
-    return [
-        *rows,
-        *stats.explain([mine], {SHARE_FLOOR: WHY}),
-        stats.beside(figure, "instructions", runs, SHARE_STDLIB, SHARE_OURS),
-        stats.beside(figure, "instructions", runs, SHARE_FLOOR, SHARE_STDLIB),
-    ]
+    yield from stats.explain([mine], {SHARE_FLOOR: WHY})
+    yield stats.beside(figure, "instructions", runs, SHARE_STDLIB, SHARE_OURS)
+    yield stats.beside(figure, "instructions", runs, SHARE_FLOOR, SHARE_STDLIB)
 
 
 def _miss() -> dict[str, str]:
@@ -97,11 +101,9 @@ def loopback(port: int, is_resumed: bool = False) -> Peers:
     return calls
 
 
-def counted(port: int, with_truststore: bool) -> Peers:
-    calls = loopback(port)
-    if not with_truststore:  # 30 times as many instructions as the others: not in the fast form
-        calls.pop(TRUSTSTORE, None)
-    return calls
+def counted(port: int, is_resumed: bool, others: list[str]) -> Peers:
+    calls = loopback(port, is_resumed)
+    return {n: call for n, call in calls.items() if n != TRUSTSTORE or n in others}
 
 
 def resuming(context: Any, port: int) -> Callable[[], None]:
@@ -130,30 +132,38 @@ class ClientClock:
         return self.seconds.value
 
 
-def memory(chain: str, version: str) -> tuple[Peers, Clock]:
+def memory(chain: str, version: str, is_resumed: bool = False) -> tuple[Peers, Clock]:
     """Shake hands over memory BIOs, by a clock that sees the client's steps only."""
     folder = world.folder() / chain
     server, clock = world.server_context(folder, version), ClientClock()
     made = peers.proved_contexts(OURS, STDLIB, UNVERIFIED, TRUSTSTORE)
     calls: Peers = {
-        name: _over_memory(context, server, clock.seconds) for name, context in made.items()
+        name: _over_memory(context, server, clock.seconds, is_resumed)
+        for name, context in made.items()
     }
     if not floor.why_not():
         for name, bundle in {FLOOR: world.bundle(), floor.UNVERIFIED: None}.items():
             calls[name] = floor.over_memory(
-                bundle, folder, world.VERSIONS[version], world.HOST, clock.seconds
+                bundle,
+                folder,
+                world.VERSIONS[version],
+                world.HOST,
+                clock.seconds,
+                resumed=is_resumed,
             )
     return calls, clock.read
 
 
 def _over_memory(
-    context: ssl.SSLContext, server: ssl.SSLContext, seconds: ctypes.c_double
+    context: ssl.SSLContext, server: ssl.SSLContext, seconds: ctypes.c_double, is_resumed: bool
 ) -> Callable[[], None]:
+    session = _session(context, server) if is_resumed else None
+
     def call() -> None:
         up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
         peer = server.wrap_bio(up, down, server_side=True)
         started = time.perf_counter()
-        client = context.wrap_bio(down, up, server_hostname=world.HOST)
+        client = context.wrap_bio(down, up, server_hostname=world.HOST, session=session)
         is_done = peers.step(client)
         seconds.value += time.perf_counter() - started
         for _ in range(4):
@@ -164,8 +174,20 @@ def _over_memory(
             is_done = peers.step(client)
             seconds.value += time.perf_counter() - started
         expect(is_done and peers.step(peer), "the handshake does not end")
+        expect(client.session_reused == is_resumed, "a full handshake, or a resumed one")
         started = time.perf_counter()
         del client
         seconds.value += time.perf_counter() - started
 
     return call
+
+
+def _session(context: ssl.SSLContext, server: ssl.SSLContext) -> ssl.SSLSession:
+    """Return what a connection of that context to the server can resume."""
+    client, _ = peers.shake(context, server)
+    with suppress(ssl.SSLWantReadError):
+        client.read(1)  # TLS 1.3 sends its tickets behind the handshake
+    session = client.session
+    if session is None:
+        raise WrongVerdictError("there is no session to resume")
+    return session

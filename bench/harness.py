@@ -3,7 +3,7 @@
 A measurement is a module beside this one, named in ``__main__.MEASUREMENTS``, with two names:
 
     TITLE = "one line for --help"
-    def run(bench: Bench) -> list[Row]: ...
+    def run(bench: Bench) -> Iterator[Row]: ...
 
 ``run`` measures in processes of their own, by tasks. A task is "module:function"; its arguments are
 what JSON can say. Most tasks return Peers, a function by participant; each call of it does the work
@@ -45,6 +45,7 @@ FAST_BATCH = 0.002
 PROCESSES = 4  # that take turns, one after the other, for a figure of the full form
 INSTRUCTIONS = 60_000_000  # that one counted batch should take about
 FAST_INSTRUCTIONS = 20_000_000
+LONGEST = 600  # seconds for one worker; whatever takes longer hangs
 
 Peers = dict[str, Callable[[], object]]
 Clock = Callable[[], float]
@@ -83,6 +84,7 @@ class Bench:
     metadata: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # pyperf's, by figure
     plots: dict[str, Plot] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)  # that each measurement took
     allocations: dict[str, list[Values]] = field(default_factory=dict)  # of the counted figures
 
     def say(self, text: str) -> None:
@@ -160,14 +162,18 @@ class Bench:
         environment: Mapping[str, str] | None = None,
     ) -> Any:
         worker = [sys.executable, "-m", "bench.worker", how, task]
-        done = subprocess.run(
-            [*tool, *worker, *map(json.dumps, arguments)],
-            cwd=ROOT,
-            env=self.environment() | (environment or {}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [*tool, *worker, *map(json.dumps, arguments)],
+                cwd=ROOT,
+                env=self.environment() | (environment or {}),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=LONGEST,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeError(f"{task} did not end in {LONGEST} s") from error
         return answer(task, done)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 
 from . import harness, peers, stats, world
 from .harness import Bench, Peers
@@ -16,24 +17,24 @@ ALONE, UNUSED = "not injected", "injected, a context made before"
 BOTH = "inject_into_ssl() and extract_from_ssl()"
 
 
-def run(bench: Bench) -> list[Row]:
+def run(bench: Bench) -> Iterator[Row]:
     figure = "a default context under injection"
     runs = bench.time(figure, "inject:making")
-    rows = [stats.beside(figure, "µs", runs, name, DEFAULT) for name in (BARE, BOTH)]
+    yield from [stats.beside(figure, "µs", runs, name, DEFAULT) for name in (BARE, BOTH)]
     figure += ", instructions"
     if absent := harness.uncounted(figure):
-        return rows + absent
+        yield from absent
+        return
     runs = bench.count(figure, "inject:making")
     row = stats.beside(figure, "instructions", runs, BARE, DEFAULT, at_most=1.1)
-    rows += stats.explain([row], {BARE: WHY})
+    yield from stats.explain([row], {BARE: WHY})
     figure = "injected and unused: a handshake"
     with world.server(bench.folder, world.chain_name(), "TLS 1.3") as port:
         # Two processes: what an injection costs at the next connection is not to be counted here.
         (alone,) = bench.count(figure, "inject:connecting", port, ALONE)
         (unused,) = bench.count(f"{figure}, injected", "inject:connecting", port, UNUSED)
     runs = [{**alone, **unused}]
-    rows.append(stats.beside(figure, "instructions", runs, ALONE, UNUSED, at_most=1.01))
-    return rows
+    yield stats.beside(figure, "instructions", runs, ALONE, UNUSED, at_most=1.01)
 
 
 def making() -> Peers:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Iterator
 
 from . import harness, peers, stats, world
 from .harness import Bench, expect
@@ -21,9 +22,8 @@ TICK = 0.001
 FIGURES = {"total": "asyncio: connections at once, all of them", "stall": "asyncio: longest stall"}
 
 
-def run(bench: Bench) -> list[Row]:
+def run(bench: Bench) -> Iterator[Row]:
     numbers = NUMBERS[:2] if bench.fast else NUMBERS
-    rows: list[Row] = []
     with world.server(bench.folder, world.chain_name(), "TLS 1.3") as port:
         for number in numbers:
             bench.say(f"asyncio, {number} at once")
@@ -32,11 +32,11 @@ def run(bench: Bench) -> list[Row]:
             for what, title in FIGURES.items():
                 runs = bench.keep(f"{title}: {number}", "second", [done[what]])
                 targets = {STDLIB: 1.0} if what == "stall" else {}
-                rows += stats.all_beside(
+                yield from stats.all_beside(
                     f"{title}: {number}", "ms", runs, targets=targets, notes=peers.NOTES
                 )
                 bench.line(what, (title, "connections at once", "ms"), number, runs)
-    return rows + harness.missing("asyncio", "truststore")
+    yield from harness.missing("asyncio", "truststore")
 
 
 def timings(port: int, number: int, rounds: int) -> dict[str, Values]:

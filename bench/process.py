@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import floor, harness, peers, stats, world
@@ -43,7 +44,7 @@ WHY = {
 PACKAGES = {CERTIFI: "certifi", TRUSTSTORE: "truststore", WASSIMA: "wassima"}
 
 
-def run(bench: Bench) -> list[Row]:
+def run(bench: Bench) -> Iterator[Row]:
     figure = "a cold process to its first verified byte"
     bench.say(figure)
     with world.server(bench.folder, world.chain_name(), "TLS 1.3") as port:
@@ -60,7 +61,7 @@ def run(bench: Bench) -> list[Row]:
                 expect(done.returncode == 0, f"{name}: {done.stderr}")
     runs = bench.keep(figure, "second", [values])
     rows = stats.all_beside(figure, "ms", runs, targets={STDLIB: 1.0}, notes=NOTES)
-    return stats.explain(rows, WHY) + harness.missing(figure, *PACKAGES.values())
+    yield from stats.explain(rows, WHY) + harness.missing(figure, *PACKAGES.values())
 
 
 def commands(folder: Path, port: int, host: str) -> dict[str, list[str]]:

@@ -64,7 +64,11 @@ def main() -> int:
         print("usage: python -m bench.publish DIR", file=sys.stderr)
         return 2
     folder = Path(sys.argv[1])
-    rows, written = report.read(folder / "results.json")
+    try:
+        rows, written = report.read(folder / "results.json")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(f"{folder} holds no results of a run: {error}", file=sys.stderr)
+        return 2
     RESULTS.mkdir(exist_ok=True)
     for old in RESULTS.iterdir():
         old.unlink()
@@ -92,10 +96,11 @@ def told(written: dict[str, Any]) -> str:
     """Return in a sentence how and where a run was made."""
     facts = written["environment"]
     load = facts["verdict"]
+    ended = f" It was ended early, {facts['stopped']}." if "stopped" in facts else ""
     return (
         f"{'Fast' if written['fast'] else 'Full'} run on a machine that was "
         f"{'quiet' if load == 'quiet' else f'**{load}**'}: {facts['cpu']}, {facts['cores']} cores, "
-        f"{facts['python']}, {facts['openssl']}, {facts['store']}."
+        f"{facts['python']}, {facts['openssl']}, {facts['store']}.{ended}"
     )
 
 

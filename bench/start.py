@@ -9,6 +9,7 @@ OpenSSL's own start, which no context can be without.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 
 from . import harness, peers, stats
 from .harness import Bench
@@ -29,7 +30,7 @@ NOTES = {
 WHY = {STDLIB: "OpenSSL's own start is in each, see bare"}
 
 
-def run(bench: Bench) -> list[Row]:
+def run(bench: Bench) -> Iterator[Row]:
     present = [n for n in (*IMPORTED, PYOPENSSL) if harness.installed(PACKAGES.get(n, n))]
     imports: stats.Values = {name: [] for name in present}
     firsts: stats.Values = {name: [] for name in (*present, BARE)}
@@ -42,18 +43,20 @@ def run(bench: Bench) -> list[Row]:
                 imports[name].append(imported)
     # a bundle is 10 times cheaper to load from OpenSSL 3.5 on
     target = 1 / 20 if ssl.OPENSSL_VERSION_INFO < (3, 5) else 1 / 4
-    rows = stats.all_beside("import", "ms", bench.keep("import", "second", [imports]), notes=NOTES)
+    kept = bench.keep("import", "second", [imports])
+    yield from stats.all_beside("import", "ms", kept, notes=NOTES)
     figure = "the first context of a process"
     runs = bench.keep(figure, "second", [firsts])
     found = stats.all_beside(figure, "ms", runs, targets={STDLIB: target}, notes=NOTES)
-    rows += stats.explain(found, WHY)
+    yield from stats.explain(found, WHY)
     both = {
         name: [sum(pair) for pair in zip(imports[name], firsts[name], strict=True)]
         for name in present
     }
     added = "the import and the first context, both"
-    rows += stats.all_beside(added, "ms", bench.keep(added, "second", [both]), notes=NOTES)
+    kept = bench.keep(added, "second", [both])
+    yield from stats.all_beside(added, "ms", kept, notes=NOTES)
     beyond = stats.derive(runs, "ours beyond bare", lambda one: max(1e-6, one[OURS] - one[BARE]))
     beyond = stats.derive(beyond, "ssl beyond bare", lambda one: max(1e-6, one[STDLIB] - one[BARE]))
-    rows.append(stats.beside(figure, "ms", beyond, "ssl beyond bare", "ours beyond bare"))
-    return rows + harness.missing("import", "truststore", "wassima", "OpenSSL")
+    yield stats.beside(figure, "ms", beyond, "ssl beyond bare", "ours beyond bare")
+    yield from harness.missing("import", "truststore", "wassima", "OpenSSL")

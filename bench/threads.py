@@ -7,6 +7,7 @@ import ssl
 import sysconfig
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from . import harness, peers, stats, world
@@ -23,27 +24,26 @@ DELAY = 0.1  # seconds before the ServerHello
 PLOT = ("threads on one context, server answering after 100 ms: all of them", "threads", "ms")
 
 
-def run(bench: Bench) -> list[Row]:
+def run(bench: Bench) -> Iterator[Row]:
     figure = f"threads on one context, ServerHello after {DELAY * 1e3:.0f} ms"
     bench.say(figure)
     numbers = (1, JUDGED) if bench.fast else NUMBERS
     with world.server(bench.folder, world.chain_name(), "TLS 1.3", DELAY) as port:
         values = bench.call("threads:walls", port, 3 if bench.fast else 6, numbers)
     runs = bench.keep(figure, "second", [values])
-    rows = []
     for peer in dict.fromkeys(name.partition(", ")[0] for name in values):
         for number in numbers[1:]:
             target = TARGET if (peer, number) == (OURS, JUDGED) else None
             many, one = f"{peer}, {number}", f"{peer}, 1"
-            rows.append(stats.beside(figure, "ms", runs, one, many, at_most=target))
+            yield stats.beside(figure, "ms", runs, one, many, at_most=target)
             if peer == TRUSTSTORE:
                 least = SLOWER if number == JUDGED else None
                 ours = f"{OURS}, {number}"
-                rows.append(stats.beside(figure, "ms", runs, ours, many, at_least=least))
+                yield stats.beside(figure, "ms", runs, ours, many, at_least=least)
     for number in numbers:
         wide = [{n.partition(", ")[0]: v for n, v in values.items() if n.endswith(f", {number}")}]
         bench.line("threads lines", PLOT, number, wide)
-    return rows + harness.missing(figure, "truststore") + _free_threaded(figure)
+    yield from harness.missing(figure, "truststore") + _free_threaded(figure)
 
 
 def _free_threaded(figure: str) -> list[Row]:

@@ -10,6 +10,7 @@ Python's may be older. The floor is ``X509_verify_cert`` of Python's, with name 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,34 +34,33 @@ ANCHORS = (10, 150, 1000)
 WHY = "on the OpenSSL of Python, whose X509_verify_cert and parsing are what the floor shows"
 
 
-def run(bench: Bench) -> list[Row]:
+def run(bench: Bench) -> Iterator[Row]:
     import fasttrust
 
     if fasttrust.backend().mode != "native":
-        return [stats.absent("verify_chain", "all", "NotImplementedError in compat mode")]
-    rows: list[Row] = []
+        yield stats.absent("verify_chain", "all", "NotImplementedError in compat mode")
+        return
     for key in list(world.KEYS)[: 1 if bench.fast else None]:
         for form in FORMS:
             case = f"{key}, {form}"
-            rows += _case(bench, f"verify_chain: {case}", world.chain_name(key), form)
+            yield from _case(bench, f"verify_chain: {case}", world.chain_name(key), form)
             if key == FORBIDDEN:
                 why = "its policy, the web's, forbids Ed25519"
-                rows.append(stats.absent(f"verify_chain: {case}", CRYPTOGRAPHY, why))
+                yield stats.absent(f"verify_chain: {case}", CRYPTOGRAPHY, why)
             figure = f"verify_chain, instructions: {case}"
             if missing := harness.uncounted(figure):
-                rows += missing
+                yield from missing
                 continue
             chain = world.chain_name(key)
             runs = bench.count(figure, "verify:peers", chain, form, world.BUNDLE_SIZE)
-            rows += _beside(figure, "instructions", runs)
-    rows += _growth(bench)
+            yield from _beside(figure, "instructions", runs)
+    yield from _growth(bench)
     if why := floor.why_not():
-        rows.append(stats.absent("verify_chain", floor.FLOOR, why))
-    return rows + harness.missing("verify_chain", "OpenSSL", "cryptography")
+        yield stats.absent("verify_chain", floor.FLOOR, why)
+    yield from harness.missing("verify_chain", "OpenSSL", "cryptography")
 
 
-def _growth(bench: Bench) -> list[Row]:
-    rows: list[Row] = []
+def _growth(bench: Bench) -> Iterator[Row]:
     ways = [
         ("certificates in the chain", world.LENGTHS[1:]),
         ("anchors", ANCHORS),
@@ -79,9 +79,8 @@ def _growth(bench: Bench) -> list[Row]:
             else:
                 chain = world.chain_name(length=number)
             figure = f"verify_chain, {number} {what}"
-            rows += _case(bench, figure, chain, "parsed", anchors)
+            yield from _case(bench, figure, chain, "parsed", anchors)
             bench.line(plot, texts, number, bench.values[figure])
-    return rows
 
 
 def _case(

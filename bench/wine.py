@@ -13,7 +13,7 @@ import json
 import os
 import ssl
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -38,10 +38,11 @@ TESTS = harness.ROOT / "tests"
 GOOD, EXPIRED = "good", "expired"
 
 
-def run(bench: Bench) -> list[Row]:
+def run(bench: Bench) -> Iterator[Row]:
     if not WINE.exists() or not (PYTHON / "Lib" / "site-packages" / "fasttrust").exists():
         why = "tests/windows/run has not run here"
-        return [stats.absent(figure, TRUSTSTORE, why) for figure in FIGURES.values()]
+        yield from [stats.absent(figure, TRUSTSTORE, why) for figure in FIGURES.values()]
+        return
     folder = bench.folder / "wine"
     folder.mkdir()
     pki: Any = import_module("pki")
@@ -53,7 +54,6 @@ def run(bench: Bench) -> list[Row]:
         (folder / name).mkdir()
         pki.Chain((leaf, middle)).write(folder / name)
     (folder / "root.pem").write_text(root.pem, "ascii")
-    rows: list[Row] = []
     try:
         _under_wine("trust", str(folder))
         for way, figure in FIGURES.items():
@@ -61,10 +61,9 @@ def run(bench: Bench) -> list[Row]:
             arguments = (way, str(folder), 8 if bench.fast else 20)
             runs = [_under_wine("measured", *arguments) for _ in range(1 if bench.fast else 4)]
             bench.keep(figure, "second", runs)
-            rows += stats.all_beside(figure, "µs", runs, notes={TRUSTSTORE: NOTE})
+            yield from stats.all_beside(figure, "µs", runs, notes={TRUSTSTORE: NOTE})
     finally:
         _under_wine("distrust", str(folder))
-    return rows
 
 
 def _under_wine(function: str, *arguments: object) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +27,7 @@ from bench import (  # noqa: E402
     ctool,
     environment,
     floor,
+    handshake,
     harness,
     peers,
     plot,
@@ -247,6 +248,8 @@ def test_measurements_have_the_interface() -> None:
         (["--compare", "{broken}"], "broken.json"),
         (["--compare", "{other}"], "other.json"),
         (["--nonsense"], "--nonsense"),
+        (["--output", "{broken}"], "broken.json"),
+        (["--output", "{broken}/below"], "Not a directory"),
     ],
 )
 def test_usage_error_is_clear(
@@ -268,30 +271,91 @@ def test_usage_error_is_clear(
     assert said in capsys.readouterr().err
 
 
-def test_failed_measurement_loses_no_other(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A wrong verdict is a row that says FAILED; the others are written, and the exit code is 1."""
+@pytest.fixture
+def measurements(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Measurements by name, in place of the bench's own; nothing is prepared for them."""
     pytest.importorskip("pyperf", reason="pyperf is of the extra `bench`")
-
-    def fail(_: harness.Bench) -> list[Row]:
-        raise RuntimeError("worker failed:\nWrongVerdictError: ssl accepts wrong.test")
-
-    def work(bench: harness.Bench) -> list[Row]:
-        bench.keep("a figure", "second", [{"fasttrust": [1.0], "ssl": [2.0]}])
-        return ROWS[:1]
-
-    for name, run in (("broken", fail), ("working", work)):
-        module: Any = ModuleType(f"bench.{name}")
-        module.TITLE, module.run = name, run
-        monkeypatch.setitem(sys.modules, f"bench.{name}", module)
-    monkeypatch.setattr(__main__, "MEASUREMENTS", ("broken", "working"))
     monkeypatch.setattr(ctool, "prepare", lambda _: {"floor.c": "", "count.c": ""})
     monkeypatch.setattr(world, "make", lambda into: (into / "bundle.pem").write_text(""))
+
+    def put(**runs: Callable[[harness.Bench], Iterator[Row]]) -> None:
+        for name, run in runs.items():
+            module: Any = ModuleType(f"bench.{name}")
+            module.TITLE, module.run = name, run
+            monkeypatch.setitem(sys.modules, f"bench.{name}", module)
+        monkeypatch.setattr(__main__, "MEASUREMENTS", tuple(runs))
+
+    return put
+
+
+def _works(bench: harness.Bench) -> Iterator[Row]:
+    bench.keep("a figure", "second", [{"fasttrust": [1.0], "ssl": [2.0]}])
+    yield ROWS[0]
+
+
+def _ends_by(error: BaseException) -> Callable[[harness.Bench], Iterator[Row]]:
+    def run(_: harness.Bench) -> Iterator[Row]:
+        yield ROWS[1]
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("worker failed:\nWrongVerdictError: ssl accepts wrong.test"), "WrongVerdict"),
+        (OSError("no port is free"), "OSError: no port is free"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_failed_measurement_loses_nothing_else(
+    error: Exception,
+    said: str,
+    measurements: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    """It is a row that says FAILED; its rows until then and all others are written; exit code 1."""
+    measurements(broken=_ends_by(error), working=_works)
     assert 1 == __main__.main(["--output", str(tmp_path)])
     rows, _ = report.read(tmp_path / "results.json")
-    assert ["FAILED: WrongVerdictError: ssl accepts wrong.test", "met"] == [r.verdict for r in rows]
-    assert "accepts wrong.test" in capsys.readouterr().err
+    first, failed, last = (row.verdict for row in rows)
+    assert ("MISSED", "met") == (first, last)
+    assert failed.startswith(f"FAILED: {said}")
+
+
+def test_run_that_is_ended_early_keeps_what_it_has(
+    measurements: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C, or a kill: what was measured is written, and where it ended is said."""
+    measurements(working=_works, ended=_ends_by(KeyboardInterrupt()), never=_ends_by(OSError()))
+    assert 130 == __main__.main(["--output", str(tmp_path)])
+    rows, written = report.read(tmp_path / "results.json")
+    assert ["met", "MISSED"] == [row.verdict for row in rows]
+    assert written["environment"]["stopped"].endswith("in ended")
+    assert "stopped" in capsys.readouterr().err
+
+
+def test_each_measurement_is_written_when_it_is_done(
+    measurements: Callable[..., None], tmp_path: Path
+) -> None:
+    """Whatever ends the process, the measurements before it are there."""
+
+    def look(_: harness.Bench) -> Iterator[Row]:
+        rows, _ = report.read(tmp_path / "results.json")
+        yield from rows
+
+    measurements(working=_works, looking=look)
+    assert 0 == __main__.main(["--output", str(tmp_path)])
+    rows, _ = report.read(tmp_path / "results.json")
+    assert [ROWS[0], ROWS[0]] == rows
+
+
+def test_worker_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A measurement that never ends would cost all those behind it."""
+    monkeypatch.setattr(harness, "LONGEST", 0.01)
+    with pytest.raises(RuntimeError, match=r"cold:cold did not end in 0\.01 s"):
+        harness.Bench(tmp_path, True).call("cold:cold", "ssl")
 
 
 # ---- self-checks ---------------------------------------------------------------------------------
@@ -345,6 +409,17 @@ def test_wrong_verdict_stops_the_measurement() -> None:
         peers.proved(peers.UNVERIFIED, ssl.create_default_context(cafile=world.bundle()))
 
 
+@pytest.mark.usefixtures("run_folder")
+@pytest.mark.parametrize("version", world.VERSIONS)
+def test_resumed_handshakes_are_resumed(version: str) -> None:
+    """Over memory BIOs, too, each participant resumes, with no verification."""
+    calls, clock = handshake.memory(world.chain_name(), version, True)
+    for call in calls.values():
+        before = clock()
+        call()
+        assert clock() > before
+
+
 def test_floor_gives_the_verdicts_too(run_folder: Path) -> None:
     """The floor refuses a wrong name and an unknown root: it does the work that it stands for."""
     if why := floor.why_not():
@@ -354,6 +429,8 @@ def test_floor_gives_the_verdicts_too(run_folder: Path) -> None:
     good, unknown = run_folder / world.chain_name(), run_folder / world.UNKNOWN
     floor.over_memory(world.bundle(), good, version, world.HOST, seconds)()
     assert seconds.value > 0
+    for each in world.VERSIONS.values():
+        floor.over_memory(world.bundle(), good, each, world.HOST, seconds, resumed=True)()
     floor.over_memory(None, unknown, version, "wrong.test", seconds)()  # unverified
     for folder, host in ((good, "wrong.test"), (unknown, world.HOST)):
         with pytest.raises(harness.WrongVerdictError, match="line"):
