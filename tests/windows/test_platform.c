@@ -5,7 +5,7 @@
  *     test_platform FOLDER TEST
  *
  * The folder holds root.der, which the system trusts, and leaf.der and issuer.der, a chain to it.
- * The unit holds platform_windows.c, whose calls are led through `passes`.
+ * The unit holds platform_windows.c, whose calls are led through calls.h.
  */
 
 #include "core.h"
@@ -22,48 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- calls that fail --------------------------------------------------------------------- */
-
-static LONG num_calls;
-static LONG failing_call; // counted from 1; 0 for none
-static DWORD failing_error = ERROR_NOT_ENOUGH_MEMORY;
-
-static bool fails(void)
-{
-    bool now = InterlockedIncrement(&num_calls) == failing_call;
-
-    if (now) {
-        SetLastError(failing_error);
-    }
-    return now;
-}
-
-/* The staple that the leaf brings along when its chain is asked for. */
-static char staple[64];
-static DWORD staple_len;
-
-static void look_at_staple(const CERT_CONTEXT *leaf)
-{
-    staple_len = sizeof staple;
-    if (!CertGetCertificateContextProperty(leaf, CERT_OCSP_RESPONSE_PROP_ID, staple, &staple_len)) {
-        staple_len = 0;
-    }
-}
-
-#define CertOpenStore(...) (fails() ? NULL : CertOpenStore(__VA_ARGS__))
-#define CertAddEncodedCertificateToStore(...)                                                      \
-    (fails() ? FALSE : CertAddEncodedCertificateToStore(__VA_ARGS__))
-#define CertSetCertificateContextProperty(...)                                                     \
-    (fails() ? FALSE : CertSetCertificateContextProperty(__VA_ARGS__))
-#define CertGetCertificateChain(engine, leaf, ...)                                                 \
-    (fails() ? FALSE : (look_at_staple(leaf), CertGetCertificateChain(engine, leaf, __VA_ARGS__)))
-#define CertVerifyCertificateChainPolicy(...)                                                      \
-    (fails() ? FALSE : CertVerifyCertificateChainPolicy(__VA_ARGS__))
-#define FormatMessageW(...) (fails() ? 0 : FormatMessageW(__VA_ARGS__))
-#define WideCharToMultiByte(...) (fails() ? 0 : WideCharToMultiByte(__VA_ARGS__))
-#define calloc(...) (fails() ? NULL : calloc(__VA_ARGS__))
-#define ft_ders_copy(...) (fails() ? NULL : ft_ders_copy(__VA_ARGS__))
-
+#include "calls.h"
 #include "../../csrc/platform_windows.c"
 
 #undef calloc
@@ -216,6 +175,9 @@ static void a_failing_call_never_ends_in_acceptance(void)
         fail_each(&question, true);
         question.staple = (ft_der){"no staple", 9};
         fail_each(&question, true);
+        question.names_are_yours = true;
+        question.host = "server.test";
+        fail_each(&question, true);
         question.num_certs = 1;
         fail_each(&question, false);
     }
@@ -234,6 +196,78 @@ static void a_staple_is_handed_over(void)
     question.staple = (ft_der){0};
     CHECK(trusts(&question, &code));
     CHECK(staple_len == 0);
+}
+
+/* By the numbers of wincrypt.h and wininet.h, as platforms' documents have them. */
+enum {
+    BASE = 0x1,
+    CHECK_LEAF = 0x10000000,
+    CHECK_CHAIN = 0x40000000,
+    ONE_TIMEOUT = 0x08000000,
+    NEST = 0x4, // the policy's own: validity periods need not nest
+    FORGIVE = 0xF00
+};
+static const DWORD no_network = 0x80000000 | 0x4;
+
+/* What is asked is what the caller's policy says, and nothing weaker. */
+static void the_question_is_the_callers(void)
+{
+    static const struct {
+        bool network, leaf, chain;
+        ft_revocation revocation;
+        DWORD flags;
+    } rows[] = {
+        {true, false, false, FT_REVOCATION_PLATFORM, BASE},
+        {true, true, false, FT_REVOCATION_PLATFORM, BASE | ONE_TIMEOUT | CHECK_LEAF},
+        {true, false, true, FT_REVOCATION_PLATFORM, BASE | ONE_TIMEOUT | CHECK_CHAIN},
+        {true, true, true, FT_REVOCATION_PLATFORM, BASE | ONE_TIMEOUT | CHECK_CHAIN},
+        {true, false, false, FT_REVOCATION_SOFT, BASE | ONE_TIMEOUT | CHECK_CHAIN},
+        {true, true, false, FT_REVOCATION_SOFT, BASE | ONE_TIMEOUT | CHECK_CHAIN},
+        {true, false, false, FT_REVOCATION_HARD, BASE | ONE_TIMEOUT | CHECK_CHAIN},
+        {true, true, false, FT_REVOCATION_HARD, BASE | ONE_TIMEOUT | CHECK_CHAIN},
+    };
+    int32_t code = 0;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int network = 0; network <= 1; network++) {
+            ft_question question = ask();
+            bool wanted = (rows[i].flags & ONE_TIMEOUT) != 0;
+            bool must = rows[i].revocation == FT_REVOCATION_HARD;
+
+            question.check_leaf = rows[i].leaf;
+            question.check_chain = rows[i].chain;
+            question.policy = (ft_policy){
+                .network = network == 1, .revocation = rows[i].revocation, .timeout_ms = 1234};
+            // Nobody says where lists are, so that nothing is known: only "hard" refuses for it.
+            CHECK(trusts(&question, &code) == !must &&
+                  (!must || code == FT_V_ERR_UNABLE_TO_GET_CRL));
+            CHECK(chain_flags == (rows[i].flags | (network == 1 ? 0 : no_network)));
+            CHECK(chain_timeout == 1234);
+            CHECK(policy_flags == (NEST | (wanted && !must ? FORGIVE : 0U)));
+            CHECK(policy_tls.fdwChecks == (0x1000U | (wanted && !must ? 0x80U : 0U)));
+            CHECK(policy_tls.pwszServerName == NULL);
+            CHECK(policy_tls.dwAuthType == AUTHTYPE_SERVER);
+            CHECK(strcmp(chain_purpose, "1.3.6.1.5.5.7.3.1") == 0);
+        }
+    }
+    // A client's certificate; and where nobody checks names afterwards, with one.
+    ft_question question = ask();
+    question.is_server = false;
+    CHECK(trusts(&question, &code));
+    CHECK(policy_tls.dwAuthType == AUTHTYPE_CLIENT);
+    CHECK(strcmp(chain_purpose, "1.3.6.1.5.5.7.3.2") == 0);
+    question = ask();
+    question.names_are_yours = true;
+    question.host = "server.test";
+    CHECK(trusts(&question, &code));
+    CHECK(policy_tls.fdwChecks == 0 && policy_tls.pwszServerName != NULL);
+    question.check_leaf = true; // and then what is not known is not forgiven either
+    CHECK(!trusts(&question, &code) && code == FT_V_ERR_UNABLE_TO_GET_CRL);
+    CHECK(policy_tls.fdwChecks == 0 && policy_flags == NEST);
+    // No time at all is not Windows' "as long as you like".
+    question = ask();
+    question.policy.timeout_ms = 0;
+    CHECK(trusts(&question, &code) && chain_timeout == 1);
 }
 
 static size_t heap_blocks(void)
@@ -323,11 +357,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(void);
-    } tests[] = {{"good", good_is_good_and_half_is_not},
-                 {"faults", a_failing_call_never_ends_in_acceptance},
-                 {"staple", a_staple_is_handed_over},
-                 {"growth", nothing_is_left_behind},
-                 {"threads", eight_threads_hear_the_same}};
+    } tests[] = {
+        {"good", good_is_good_and_half_is_not}, {"faults", a_failing_call_never_ends_in_acceptance},
+        {"staple", a_staple_is_handed_over},    {"question", the_question_is_the_callers},
+        {"growth", nothing_is_left_behind},     {"threads", eight_threads_hear_the_same}};
 
     CHECK(argc == 3);
     read_cert(argv[1], "leaf.der", 0);
