@@ -26,6 +26,7 @@ class Asked:
     Attributes:
         at_time: seconds since 1970; None is now.
         crls: PEM, loaded by the program.
+        anchors: the program's own, PEM.
         staple: whether a process of another library serves, with the folder's staple.der.
         server: whether a client's certificate is what is judged, by a server of ours.
     """
@@ -36,6 +37,7 @@ class Asked:
     policy: dict[str, Any] = field(default_factory=dict)
     at_time: float | None = None
     crls: tuple[str, ...] = ()
+    anchors: tuple[str, ...] = ()
     level: int = LEVEL
     common_name: bool = True
     staple: bool = False

@@ -66,6 +66,8 @@ def prepare(context: ssl.SSLContext, asked: dict[str, Any], folder: Path) -> Non
     context.set_ciphers(f"DEFAULT:@SECLEVEL={asked['level']}")
     context.verify_flags |= ssl.VerifyFlags(asked["flags"])
     context.hostname_checks_common_name = asked["common_name"]
+    for anchor in asked["anchors"]:
+        context.load_verify_locations(cadata=anchor)
     for crl in asked["crls"]:
         (folder / "one.crl").write_text(crl, "ascii")
         context.load_verify_locations(folder / "one.crl")
