@@ -183,6 +183,12 @@ def test_system_in_unusual_pem_is_read_as_by_ssl(
             made(CLIENT)
         return
     ours = set(TrustStore.system())
+    if text.startswith("\ufeff") and ssl.OPENSSL_VERSION_INFO < (3,):
+        # 1.1.1 passes over the certificate behind the mark: of half a store we take nothing.
+        assert (0, 1) == (len(ours), context.cert_store_stats()["x509"])
+        with pytest.raises(ssl.SSLError):
+            made(CLIENT)
+        return
     assert context.cert_store_stats()["x509"] == len(ours)
     assert set(context.get_ca_certs(True)) <= {bytes(each) for each in ours}
     assert as_client(context) == as_client(made(CLIENT))
