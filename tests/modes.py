@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 
 import pytest
 
@@ -23,6 +24,9 @@ LEAF_AT_FAULT = None if COMPAT else 0
 #: How much of a client's chain is known of one that a server refused: OpenSSL forgets the rest.
 SENT_TO_SERVERS = 1 if COMPAT else None
 
+
+#: Whether this is PyPy, whose `_ssl` is written in Python: what a test asks of it alone says why.
+PYPY = sys.implementation.name == "pypy"
 
 #: Whether this Python's OpenSSL could be reached at all.
 HIDDEN = COMPAT and os.environ.get("FASTTRUST_MODE") != "compat"
