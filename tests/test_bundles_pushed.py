@@ -211,11 +211,11 @@ def test_bundle_verifies_no_client_on_the_systems_word(tmp_path: Path) -> None:
 def test_pushed_bundle_does_not_end_a_session(tmp_path: Path) -> None:
     """What adds nothing changes nothing: sessions stay good over a client's pushes."""
     context = made(CLIENT)
-    before = context._fasttrust_session_context("settings", pki.HOST)
+    before = context._fasttrust_held.session_context((), pki.HOST)
     context.load_verify_locations(write(tmp_path / "bundle.pem", *BUNDLE))
-    assert before == context._fasttrust_session_context("settings", pki.HOST)
+    assert before == context._fasttrust_held.session_context((), pki.HOST)
     context.load_verify_locations(write(tmp_path / "more.pem", *BUNDLE, PRIVATE))
-    assert before != context._fasttrust_session_context("settings", pki.HOST)
+    assert before != context._fasttrust_held.session_context((), pki.HOST)
 
 
 @modes.keeps

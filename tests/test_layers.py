@@ -142,6 +142,7 @@ BELOW = {
         "_door",
         "_mode",
         "_policy",
+        "_standard",
         "_system",
     },
     "_standard": set(),

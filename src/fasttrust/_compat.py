@@ -290,8 +290,9 @@ class _OfOpenSSL:
         return inner.getpeercert(binary_form)
 
 
-def connection_bind(connection: object, digest: bytes) -> None:
-    """Do nothing: no session is resumed."""
+def connection_bind(connection: object, digest: bytes) -> Record:
+    """Return the connection's record; nothing is bound, for no session is resumed."""
+    return record_watch(connection)
 
 
 def record_watch(connection: Any) -> Record:

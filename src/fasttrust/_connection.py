@@ -185,9 +185,7 @@ def explain(
 
 def watch(sslobj: object, owner: object, digest: bytes) -> None:
     """Prepare a new connection of one of our contexts, before its handshake."""
-    carrier = door()
-    carrier.connection_bind(sslobj, digest)
-    record = carrier.record_watch(sslobj)
+    record = door().connection_bind(sslobj, digest)
     if isinstance(owner, Watched):
         owner._fasttrust_chains = {}
         owner._fasttrust_record = record

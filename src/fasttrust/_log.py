@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     import logging
 
 
-def _heard() -> logging.Logger | None:
-    if "logging" not in sys.modules:
-        return None
-    import logging
+_logger: logging.Logger | None = None
 
-    return logging.getLogger(__package__)
+
+def _heard() -> logging.Logger | None:
+    global _logger  # noqa: PLW0603 - every connection asks; there is one logger of a name for good
+    if _logger is None and "logging" in sys.modules:
+        import logging
+
+        _logger = logging.getLogger(__package__)
+    return _logger
 
 
 def is_debugging() -> bool:

@@ -286,18 +286,36 @@ def context_attached(context: object) -> bool:
     return bool(getattr(type(context), "_fasttrust_holder", HOLDER) == HOLDER)
 
 
-def connection_bind(connection: object, digest: bytes) -> None:
-    """Bind a new connection's sessions to what they are verified under, by a hash of 32 bytes."""
-    err = ffi.new("ft_error *")
-    check(lib.ft_connection_bind(connection_id(connection), digest, err), err)
+_bind = lib.ft_connection_bind
+_watch = lib.ft_record_watch
+_record_free = lib.ft_record_free
+_gc = ffi.gc
+_new = ffi.new
+_ERROR = ffi.typeof("ft_error *")
+_TRUST = ffi.typeof("ft_trust *")
+
+
+def connection_bind(connection: object, digest: bytes) -> Record:
+    """Bind a new connection's sessions to what they are verified under, by a hash of 32 bytes.
+
+    Returns:
+        The connection's record, which outlives it.
+    """
+    address = connection_id(connection)
+    err = _new(_ERROR)
+    check(_bind(address, digest, err), err)
+    return _watched(address, err)
 
 
 def record_watch(connection: object) -> Record:
     """Return the record of a connection, which outlives it."""
-    err = ffi.new("ft_error *")
-    record = lib.ft_record_watch(connection_id(connection), err)
+    return _watched(connection_id(connection), _new(_ERROR))
+
+
+def _watched(address: int, err: Any) -> Record:
+    record = _watch(address, err)
     check(record, err)
-    return Record(ffi.gc(record, lib.ft_record_free))
+    return Record(_gc(record, _record_free))
 
 
 def record_verdict(record: Record) -> Verdict:
@@ -323,11 +341,7 @@ _connection_chain = lib.ft_connection_chain
 _chain_free = lib.ft_chain_free
 _chain_len = lib.ft_chain_len
 _chain_ders = lib.ft_chain_ders
-_gc = ffi.gc
-_new = ffi.new
 _unpack = ffi.unpack
-_ERROR = ffi.typeof("ft_error *")
-_TRUST = ffi.typeof("ft_trust *")
 
 
 class Chain:

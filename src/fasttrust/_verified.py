@@ -5,6 +5,7 @@ from __future__ import annotations
 import _ssl
 import functools
 import hashlib
+import operator
 import os
 import ssl
 from collections.abc import Callable
@@ -15,11 +16,16 @@ from ._connection import watch
 from ._door import door
 from ._mode import compat_reason
 from ._policy import Policy, check_judge
+from ._standard import Standard as _Standard
 from ._system import Platform, System, system
 from ._typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
+
+
+#: As many hosts as a context keeps the hash of.
+_MOST_HOSTS = 64
 
 
 class Held:
@@ -41,6 +47,7 @@ class Held:
         "exact",
         "fixed",
         "for_servers",
+        "hashed",
         "indexes",
         "listed",
         "looked",
@@ -70,9 +77,30 @@ class Held:
         #: Whether they verify clients too.
         self.for_servers = False
         self.digest = b"".join(index.digest for index in indexes)
+        #: What the last connections were verified under, and the hashes of that by their hosts.
+        self.hashed: tuple[object, dict[str, bytes]] = None, {}
 
     def add(self, digest: bytes) -> None:
         self.digest = hashlib.sha256(self.digest + digest).digest()
+
+    def session_context(self, settings: Settings, host: str | None) -> bytes:
+        """Return the hash of what a connection made now is verified under, the system freshened."""
+        self.freshen()
+        # Read once: another thread may change each of them meanwhile.
+        trust, policy, hashed = self.digest, self.policy, self.hashed
+        system = b"" if self.system is None else self.system.digest
+        under = trust, system, settings, policy
+        if hashed[0] != under:
+            hashed = self.hashed = under, {}
+        by_host, name = hashed[1], repr(host)
+        digest = by_host.get(name)
+        if digest is None:
+            text = f"{settings} {tuple(policy)} {name}"
+            digest = hashlib.sha256(trust + b"|" + system + b"|" + text.encode()).digest()
+            if len(by_host) >= _MOST_HOSTS:
+                by_host.clear()
+            by_host[name] = digest
+        return digest
 
     def freshen(self) -> None:
         """Look at the system's store: for a new context always, later if nobody has for a while."""
@@ -110,16 +138,18 @@ class Held:
 #: our methods on the class in between.
 _Base: Any = _ssl._SSLContext
 
-# The settings that a verdict rests on, as C's own numbers: ssl's properties make enums of them.
-_SETTINGS: tuple[Any, ...] = tuple(
-    vars(_Base)[name].__get__
-    for name in ("verify_mode", "verify_flags", "check_hostname", "_host_flags", "security_level")
-    if name in vars(_Base)  # PyPy has no security_level
+_SETTINGS = "verify_mode", "verify_flags", "check_hostname", "_host_flags", "security_level"
+#: The settings that a verdict rests on, in one order.
+Settings = tuple[int, ...]
+
+_read: Callable[[object], Settings] = operator.attrgetter(
+    *(name for name in _SETTINGS if name in vars(_Base))  # PyPy has no security_level
 )
 
 
-def _settings(context: object) -> str:
-    return " ".join([str(get(context)) for get in _SETTINGS])
+def _settings(context: object) -> Settings:
+    # As C's own numbers: the properties of ssl's class make enums of them.
+    return _read(super(_Standard, context))
 
 
 class Verified:
@@ -142,7 +172,7 @@ class Verified:
             make = functools.partial(_Base._wrap_socket, self, sock)
             return self._fasttrust_guarded(make, server_side, server_hostname, owner, session)
         settings = _settings(self)
-        digest = self._fasttrust_session_context(settings, server_hostname)
+        digest = _held(self).session_context(settings, server_hostname)
         connection = _Base._wrap_socket(
             self, sock, server_side, server_hostname, owner=owner, session=session
         )
@@ -165,7 +195,7 @@ class Verified:
                 make, server_side, server_hostname, owner, session, outgoing
             )
         settings = _settings(self)
-        digest = self._fasttrust_session_context(settings, server_hostname)
+        digest = _held(self).session_context(settings, server_hostname)
         connection = _Base._wrap_bio(
             self, incoming, outgoing, server_side, server_hostname, owner=owner, session=session
         )
@@ -193,14 +223,6 @@ class Verified:
         )
         watch(connection, owner, b"")
         return connection
-
-    def _fasttrust_session_context(self, settings: str, host: str | None) -> bytes:
-        """Return the hash of what a connection made now is verified under, the system freshened."""
-        held = _held(self)
-        held.freshen()
-        system = b"" if held.system is None else held.system.digest
-        policy = f"{settings} {tuple(held.policy)} {host}".encode()
-        return hashlib.sha256(held.digest + b"|" + system + b"|" + policy).digest()
 
     def load_verify_locations(
         self,
@@ -286,7 +308,9 @@ if _native.PLATFORM_DECIDES:
     Verified.load_cert_chain = _asked.load_cert_chain  # type: ignore[attr-defined]
 
 
-def _prepare(context: Any, connection: Any, owner: object, settings: str, digest: bytes) -> None:
+def _prepare(
+    context: Any, connection: Any, owner: object, settings: Settings, digest: bytes
+) -> None:
     """Prepare a connection that was made under those settings."""
     at_time = _held(context).policy.at_time
     if at_time is not None:  # who sets verify_flags anew takes the context's time away
