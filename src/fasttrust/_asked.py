@@ -1,12 +1,8 @@
 """Compat mode on Windows and macOS: the platform is asked after the handshake, before any byte.
 
 Beneath a client connection that the platform judges OpenSSL verifies nobody (CERT_NONE), for good;
-what the peer is worth is said by a judge, through the guard of its connection. The context itself
-verifies, but for the instant in which such a connection is made of it: by what the program loaded,
-and by name. So who makes one past our methods (the program gave the context another class, or
-called C's own method) gets one of ``ssl``'s, which refuses whom only the system knows. What the
-program set is kept beside the context and read back; what it sets by the descriptors of another
-class (``ssl.SSLContext.verify_mode.__set__(context, …)``) is not heard.
+what the peer is worth is said by a judge, through the guard of its connection. How such a
+connection comes to be: ``_opened``.
 
 Of native mode's step 4 the program's own CRLs are missing: nobody can read them from a context. Of
 step 2: what the program loads beside the system's trust.
@@ -15,25 +11,19 @@ step 2: what the program loads beside the system's trust.
 from __future__ import annotations
 
 import _ssl
-import contextlib
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
 
 from . import _log, _native, _native_platform
 from ._agree import Terms, agreed
 from ._certificate import Certificate
-from ._fed import Settings, state_of
+from ._fed import state_of
 from ._guard import Record, sent_by
+from ._opened import Settings
 from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
-_verify_mode, _check_hostname, _options, _verify_flags, _host_flags = (
-    vars(_Base)[name]
-    for name in ("verify_mode", "check_hostname", "options", "verify_flags", "_host_flags")
-)
-_NO_RENEGOTIATION = int(ssl.OP_NO_RENEGOTIATION)
+_verify_flags, _host_flags = (vars(_Base)[name] for name in ("verify_flags", "_host_flags"))
 _UNSPECIFIED = 1  # X509_V_ERR_*
 _NOT_YET_VALID = 9
 _EXPIRED = 10
@@ -55,109 +45,6 @@ _WORDS = {
     28: "certificate rejected",
     50: "application verification failure",
 }
-
-
-def take(context: Any) -> Settings:
-    """Return what a context has, before ``hand_over``."""
-    return Settings(int(_verify_mode.__get__(context)), bool(_check_hostname.__get__(context)))
-
-
-def hand_over(context: Any) -> None:
-    """Close a context to whoever does not come by us."""
-    _verify_mode.__set__(context, ssl.CERT_REQUIRED)
-    _check_hostname.__set__(context, True)
-
-
-def give_back(context: Any, settings: Settings) -> None:
-    """Make OpenSSL verify as the program wants it."""
-    _check_hostname.__set__(context, False)
-    _verify_mode.__set__(context, settings.verify_mode)
-    _check_hostname.__set__(context, settings.check_hostname)
-
-
-# While a connection is made nobody changes who judges its context, and what is set for it is set
-# back; no handshake happens meanwhile. Reentrant, for a finalizer or a signal's handler.
-making = threading.RLock()
-
-
-def _after_fork() -> None:
-    global making  # noqa: PLW0603 - another thread of the parent may have held it
-    making = threading.RLock()
-
-
-_native.after_fork(_after_fork)
-
-
-@contextlib.contextmanager
-def opened(context: Any, verify_mode: int) -> Iterator[None]:
-    """Give the one connection that is made meanwhile, under ``making``, its mode for good."""
-    try:
-        _check_hostname.__set__(context, False)
-        _verify_mode.__set__(context, verify_mode)
-        yield
-    finally:
-        hand_over(context)
-
-
-def changed(settings: Settings, name: str, value: Any) -> Settings:
-    """Return the settings after the program has set one, by the rules of ``ssl``.
-
-    Raises:
-        ValueError: a name cannot be checked of a peer that is not verified.
-    """
-    if name == "check_hostname":
-        mode = settings.verify_mode
-        if value and mode == ssl.CERT_NONE:
-            mode = int(ssl.CERT_REQUIRED)
-        return Settings(mode, value)
-    if value == ssl.CERT_NONE and settings.check_hostname:
-        raise ValueError("Cannot set verify_mode to CERT_NONE when check_hostname is enabled.")
-    return Settings(int(value), settings.check_hostname)
-
-
-def forbid_renegotiation(context: Any) -> bool:
-    """Let no server show another certificate after the verdict (TLS 1.2); tell if one could."""
-    options = int(_options.__get__(context))
-    could = not options & _NO_RENEGOTIATION
-    if could:
-        _options.__set__(context, options | _NO_RENEGOTIATION)
-    return could
-
-
-class _Setting:
-    """``verify_mode`` or ``check_hostname``: what the program set, whoever judges."""
-
-    def __init__(self, name: str, convert: Callable[[Any], Any]) -> None:
-        self._name = name
-        self._convert = convert
-
-    def __get__(self, context: Any, owner: Any = None) -> Any:
-        if context is None:
-            return self
-        state = state_of(context)
-        if state is None or state.settings is None:
-            return getattr(super(self._owner, context), self._name)
-        return self._convert(getattr(state.settings, self._name))
-
-    def __set__(self, context: Any, value: Any) -> None:
-        with making:  # or it is lost on one whose judge is just changing
-            state = state_of(context)
-            if state is None or state.settings is None:
-                theirs = getattr(super(self._owner, type(context)), self._name)
-                theirs.__set__(context, value)
-            else:
-                state.settings = changed(state.settings, self._name, self._convert(value))
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._owner = owner
-
-
-def own_settings(owner: type) -> None:
-    """Give a class the two settings that are kept beside a context of the platform's."""
-    for name, convert in (("verify_mode", ssl.VerifyMode), ("check_hostname", bool)):
-        setting = _Setting(name, convert)
-        setting.__set_name__(owner, name)
-        setattr(owner, name, setting)
 
 
 def load_cert_chain(self: Any, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
@@ -190,7 +77,7 @@ class OfPlatform:
     Args:
         context: its context, for the flags and the like.
         host: the name that was asked for, if any.
-        settings: what the program set.
+        settings: what the program had set when it was made.
         policy: of the context.
     """
 

@@ -11,7 +11,7 @@ import weakref
 from . import _bundles, _native
 from ._anchors import Index, from_der
 from ._connection import Watched, watched_class
-from ._door import door, is_attached
+from ._door import changing, door, is_attached
 from ._mode import compat_reason
 from ._policy import Policy, Revocation, check_judge, policy
 from ._standard import Settings
@@ -125,7 +125,7 @@ def _verified_class(base: type) -> type:
         metaclass: Any = type(base)
         derived = metaclass(base.__name__, (base, _Adopted), body)
         if _native.PLATFORM_DECIDES:
-            from ._asked import own_settings
+            from ._opened import own_settings
 
             own_settings(derived)  # before those of the program's class, as gevent's has
         _verified[base] = derived
@@ -227,29 +227,32 @@ def _install(
     digest = held.digest
     if derived is not None:  # others may use the context meanwhile
         held.digest = os.urandom(32)
-    _put(context, "_fasttrust_held", held)
-    if vars(context).get("_fasttrust_held") is not held:
-        raise TypeError(f"objects of {type(context)!r} keep no attribute of ours")
-    if derived is not None:
-        _put(context, "__class__", derived)
-    # A subclass, or the program on the object itself, may have chosen other classes.
-    for attribute in ("sslsocket_class", "sslobject_class"):
-        present = getattr(context, attribute)
-        if not issubclass(present, Watched):
-            _put(context, attribute, watched_class(present))
-    door().context_attach(
-        context,
-        [index.handle for index in indexes],
-        None if the_system is None else the_system.source,
-        ask_platform=the_system is not None and the_system.asks_platform,
-        for_servers=trust is not None,
-        keep=keep,
-        dropped=None if dropped is None else dropped.handle,
-        policy=(chosen.revocation, chosen.network, chosen.timeout),
-    )
-    if chosen.at_time is not None:
-        door().context_set_time(context, chosen.at_time)
-    held.digest = digest
+    with changing():
+        if compat_reason():
+            door().check_still(context, exact=not keep)
+        _put(context, "_fasttrust_held", held)
+        if vars(context).get("_fasttrust_held") is not held:
+            raise TypeError(f"objects of {type(context)!r} keep no attribute of ours")
+        if derived is not None:
+            _put(context, "__class__", derived)
+        # A subclass, or the program on the object itself, may have chosen other classes.
+        for attribute in ("sslsocket_class", "sslobject_class"):
+            present = getattr(context, attribute)
+            if not issubclass(present, Watched):
+                _put(context, attribute, watched_class(present))
+        door().context_attach(
+            context,
+            [index.handle for index in indexes],
+            None if the_system is None else the_system.source,
+            ask_platform=the_system is not None and the_system.asks_platform,
+            for_servers=trust is not None,
+            keep=keep,
+            dropped=None if dropped is None else dropped.handle,
+            policy=(chosen.revocation, chosen.network, chosen.timeout),
+        )
+        if chosen.at_time is not None:
+            door().context_set_time(context, chosen.at_time)
+        held.digest = digest
 
 
 def install_new(
@@ -300,7 +303,8 @@ def adopt(
     before = type(context)
     with _attaching:
         derived = _verified_class(before)
-        state = context.__dict__.copy()
+        with changing():  # nothing that is there only while a connection is made
+            state = context.__dict__.copy()
         try:
             _install(
                 context,
@@ -311,10 +315,11 @@ def adopt(
                 derived=derived,
             )
         except BaseException:
-            if type(context) is not before:
-                context.__class__ = before
-            context.__dict__.clear()
-            context.__dict__.update(state)
+            with changing():
+                if type(context) is not before:
+                    context.__class__ = before
+                context.__dict__.clear()
+                context.__dict__.update(state)
             raise
 
 

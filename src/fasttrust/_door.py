@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from . import _native
 from ._mode import compat_reason
 from ._typing import Any
@@ -14,6 +16,18 @@ def door() -> Any:
 
         return _compat
     return _native
+
+
+_NOTHING = contextlib.nullcontext()
+
+
+def changing() -> Any:
+    """Return the lock under which a context changes: in compat mode it connects under the same."""
+    if compat_reason():
+        from . import _opened
+
+        return _opened.making
+    return _NOTHING
 
 
 def is_attached(context: object) -> bool:

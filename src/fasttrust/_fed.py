@@ -10,43 +10,44 @@ import _ssl
 import contextlib
 import ssl
 
-from ._typing import Any, NamedTuple
+from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
-
-
-class Settings(NamedTuple):
-    """What the program set on a context whose connections the platform judges."""
-
-    verify_mode: int
-    check_hostname: bool
 
 
 class State:
     """What one context's store holds by now.
 
     Attributes:
+        asks_platform: whether the platform judges the context's client connections.
         indexes: the digests of those that were loaded.
         loaded: their certificates.
+        fed: whether any of that is there, or a part that an interrupt has left.
         foreign: whether there may be more, which nobody can list and nobody can take out.
         owned: whether some of that was loaded since the context is ours.
-        system: whether the system's roots are in the store.
+        system: whether the system's roots are in the store, or a part of them.
+        filled: whether all of them are.
         one_sided: whether they are there for client connections alone.
         shows: whether a certificate of ours was loaded, to be shown to servers that ask.
         told: whether it was said that what the program loaded is ignored.
-        settings: what the program set, where the platform judges the client connections.
+        under: what clients are verified under, as far as that is known.
+        since: when that last changed, in seconds since 1970.
     """
 
     __slots__ = (
+        "asks_platform",
+        "fed",
+        "filled",
         "foreign",
         "indexes",
         "loaded",
         "one_sided",
         "owned",
-        "settings",
         "shows",
+        "since",
         "system",
         "told",
+        "under",
     )
 
     def __init__(self, foreign: bool) -> None:
@@ -54,8 +55,10 @@ class State:
         self.loaded: set[bytes] = set()
         self.foreign = foreign
         self.owned = False
-        self.system = self.one_sided = self.shows = self.told = False
-        self.settings: Settings | None = None
+        self.fed = self.system = self.filled = self.one_sided = False
+        self.asks_platform = self.shows = self.told = False
+        self.under: object = None
+        self.since = 0.0
 
 
 def state_of(context: Any) -> State | None:
@@ -70,7 +73,10 @@ def loaded(context: Any) -> set[bytes]:
 
 
 def fill(context: Any, state: State, held: Any, server_side: bool) -> None:
-    """Put what counts on that side of a connection into the context's store."""
+    """Put what counts on that side of a connection into the context's store.
+
+    Whoever calls it has just looked at the system's.
+    """
     for index in held.indexes:
         if index.digest not in state.indexes:
             _load(context, state, index.certificates())
@@ -78,24 +84,25 @@ def fill(context: Any, state: State, held: Any, server_side: bool) -> None:
     system = held.system
     if system is None or system.asks_platform:
         return
-    held.freshen()
     if server_side and not held.for_servers:
         return
     state.one_sided = not held.for_servers  # first: whoever asks meanwhile must know
-    if state.system or system.problem is not None:
-        return
     found = system.state
+    if state.filled or found.problem is not None:
+        return
+    state.system = state.fed = True
     for directory in found.where.directories:
         with contextlib.suppress(OSError):  # one that is missing is skipped
             _Base.load_verify_locations(context, None, directory, None)
     _load(context, state, found.in_no_directory)
-    state.system = True
+    state.filled = True
 
 
 def _load(context: Any, state: State, certificates: list[bytes]) -> None:
     new = [der for der in certificates if der not in state.loaded]
     if not new:
         return
+    state.fed = True
     try:
         _Base.load_verify_locations(context, None, None, b"".join(new))
     except ssl.SSLError:

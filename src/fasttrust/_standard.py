@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import _ssl
+import operator
 import ssl
+from collections.abc import Callable
 
 from ._typing import Any
 
@@ -41,3 +43,17 @@ class Settings:
     verify_mode = _setting("verify_mode")
     minimum_version = _setting("minimum_version")
     maximum_version = _setting("maximum_version")
+
+
+_NAMES = "verify_mode", "verify_flags", "check_hostname", "_host_flags", "security_level"
+#: The settings that a verdict rests on, in one order.
+AllSettings = tuple[int, ...]
+
+_read: Callable[[object], AllSettings] = operator.attrgetter(
+    *(name for name in _NAMES if name in vars(_ssl._SSLContext))  # PyPy has no security_level
+)
+
+
+def all_settings(context: object) -> AllSettings:
+    """Return them as C's own numbers: the properties of ``ssl``'s class make enums of them."""
+    return _read(super(Standard, context))

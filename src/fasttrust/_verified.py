@@ -5,7 +5,6 @@ from __future__ import annotations
 import _ssl
 import functools
 import hashlib
-import operator
 import os
 import ssl
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from ._connection import watch
 from ._door import door
 from ._mode import compat_reason
 from ._policy import Policy, check_judge
-from ._standard import Standard as _Standard
+from ._standard import AllSettings, all_settings
 from ._system import Platform, System, system
 from ._typing import TYPE_CHECKING, Any
 
@@ -83,7 +82,7 @@ class Held:
     def add(self, digest: bytes) -> None:
         self.digest = hashlib.sha256(self.digest + digest).digest()
 
-    def session_context(self, settings: Settings, host: str | None) -> bytes:
+    def session_context(self, settings: AllSettings, host: str | None) -> bytes:
         """Return the hash of what a connection made now is verified under, the system freshened."""
         self.freshen()
         # Read once: another thread may change each of them meanwhile.
@@ -138,19 +137,6 @@ class Held:
 #: our methods on the class in between.
 _Base: Any = _ssl._SSLContext
 
-_SETTINGS = "verify_mode", "verify_flags", "check_hostname", "_host_flags", "security_level"
-#: The settings that a verdict rests on, in one order.
-Settings = tuple[int, ...]
-
-_read: Callable[[object], Settings] = operator.attrgetter(
-    *(name for name in _SETTINGS if name in vars(_Base))  # PyPy has no security_level
-)
-
-
-def _settings(context: object) -> Settings:
-    # As C's own numbers: the properties of ssl's class make enums of them.
-    return _read(super(_Standard, context))
-
 
 class Verified:
     """What a context with our verifier has beyond ``ssl``'s: a mixin before its class."""
@@ -171,7 +157,7 @@ class Verified:
         if compat_reason():
             make = functools.partial(_Base._wrap_socket, self, sock)
             return self._fasttrust_guarded(make, server_side, server_hostname, owner, session)
-        settings = _settings(self)
+        settings = all_settings(self)
         digest = _held(self).session_context(settings, server_hostname)
         connection = _Base._wrap_socket(
             self, sock, server_side, server_hostname, owner=owner, session=session
@@ -194,7 +180,7 @@ class Verified:
             return self._fasttrust_guarded(
                 make, server_side, server_hostname, owner, session, outgoing
             )
-        settings = _settings(self)
+        settings = all_settings(self)
         digest = _held(self).session_context(settings, server_hostname)
         connection = _Base._wrap_bio(
             self, incoming, outgoing, server_side, server_hostname, owner=owner, session=session
@@ -213,7 +199,6 @@ class Verified:
     ) -> Any:
         connection = door().wrap(
             self,
-            _held(self),
             make,
             *bio,
             server_side=server_side,
@@ -302,21 +287,22 @@ class Verified:
 
 
 if _native.PLATFORM_DECIDES:
-    from . import _asked
+    from ._asked import load_cert_chain
+    from ._opened import own_settings
 
-    _asked.own_settings(Verified)
-    Verified.load_cert_chain = _asked.load_cert_chain  # type: ignore[attr-defined]
+    own_settings(Verified)
+    Verified.load_cert_chain = load_cert_chain  # type: ignore[attr-defined]
 
 
 def _prepare(
-    context: Any, connection: Any, owner: object, settings: Settings, digest: bytes
+    context: Any, connection: Any, owner: object, settings: AllSettings, digest: bytes
 ) -> None:
     """Prepare a connection that was made under those settings."""
     at_time = _held(context).policy.at_time
     if at_time is not None:  # who sets verify_flags anew takes the context's time away
         _native.connection_set_time(connection, at_time)
     # Another thread may have changed them: such a session is nobody's.
-    watch(connection, owner, digest if settings == _settings(context) else os.urandom(32))
+    watch(connection, owner, digest if settings == all_settings(context) else os.urandom(32))
 
 
 def _held(context: Any) -> Held:

@@ -23,7 +23,7 @@ from telling import heard, says
 import fasttrust
 import modes
 import peer
-from fasttrust import _asked, _compat, _guard, _native, _native_platform
+from fasttrust import _compat, _guard, _native, _native_platform, _opened
 from pki import HOST, Chain, Issued, intermediate, leaf, root
 
 ROOT = root("root")
@@ -111,9 +111,10 @@ class _NoPipe:
         self.held = outgoing
 
 
-def _leave_open(context: Any) -> None:
-    _asked._check_hostname.__set__(context, False)
-    _asked._verify_mode.__set__(context, ssl.CERT_NONE)
+def leave_open(context: Any) -> None:
+    """Have C's own settings verify nobody."""
+    _opened._check_hostname.__set__(context, False)
+    _opened._verify_mode.__set__(context, ssl.CERT_NONE)
 
 
 def take_away(put: Callable[[object, str, object], None]) -> None:
@@ -121,7 +122,7 @@ def take_away(put: Callable[[object, str, object], None]) -> None:
     put(_compat, "Guard", _Open)
     put(_compat, "record_watch", lambda connection: _guard.Record())
     put(_compat, "Pipe", _NoPipe)
-    put(_asked, "hand_over", _leave_open)
+    put(_opened, "close", leave_open)
 
 
 def client() -> fasttrust.SSLContext:

@@ -26,6 +26,7 @@ from guarded import (
     WINDOWS,
     Server,
     client,
+    leave_open,
     refuses,
     trusts,
     victim,
@@ -33,7 +34,7 @@ from guarded import (
 
 import fasttrust
 import peer
-from fasttrust import _asked, _guard
+from fasttrust import _guard, _opened
 from pki import HOST, Chain, leaf, pem, root
 
 pytestmark = GUARD_TESTS
@@ -52,14 +53,19 @@ def another_class(context: Any, raw: socket.socket) -> Any:
 
 def injected_before(context: Any, raw: socket.socket) -> Any:
     """A context of an injection that has ended, of a class that the program gave it meanwhile."""
+    return context.wrap_socket(raw, server_hostname=HOST, do_handshake_on_connect=False)
 
+
+def made_for(way: Callable[..., Any]) -> ssl.SSLContext:
     class Green(ssl.SSLContext):
         pass
 
+    if way is not injected_before:
+        return client()
     with fasttrust.inject_into_ssl():
         context = ssl.create_default_context()
         context.__class__ = Green
-    return context.wrap_socket(raw, server_hostname=HOST, do_handshake_on_connect=False)
+    return context
 
 
 WAYS = pytest.mark.parametrize(
@@ -74,14 +80,13 @@ def test_past_the_guard(
     way: Callable[[Any, socket.socket], Any],
     guarded: bool,
     version: ssl.TLSVersion,
-    unguard: Callable[[], None],
 ) -> None:
     """OpenSSL itself refuses, in the handshake; left open, the context lets everything through."""
     if not WINDOWS:
         trusts()  # even then: nobody asks the system
+    context = made_for(way)
     if not guarded:
-        unguard()
-    context = client()
+        leave_open(context)
     near, far = socket.socketpair()
     with near:
         near.settimeout(TIMEOUT)
@@ -106,12 +111,13 @@ def test_past_the_guard(
 
 
 @GUARDED
-def test_past_the_guard_over_memory(guarded: bool, unguard: Callable[[], None]) -> None:
+def test_past_the_guard_over_memory(guarded: bool) -> None:
     """`_wrap_bio` as C has it."""
+    context = client()
     if not guarded:
-        unguard()
+        leave_open(context)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    past = _ssl._SSLContext._wrap_bio(client(), incoming, outgoing, False, HOST)  # type: ignore[attr-defined]
+    past = _ssl._SSLContext._wrap_bio(context, incoming, outgoing, False, HOST)  # type: ignore[attr-defined]
     far = peer.server_context(SENT).wrap_bio(outgoing, incoming, server_side=True)
     with contextlib.ExitStack() as stack:
         if guarded:
@@ -165,17 +171,23 @@ def test_past_the_guard_the_programs_own_anchors_count(host: str) -> None:
         assert (b"", b"") == (outcome.server_received, outcome.client_received)
 
 
-def closed(context: Any) -> bool:
-    """Tell whether C's own settings verify, whatever ours say."""
-    verify_mode = vars(_ssl._SSLContext)["verify_mode"].__get__(context)
-    return bool(verify_mode == ssl.CERT_REQUIRED and _asked._check_hostname.__get__(context))
+@pytest.mark.parametrize(
+    ("mode", "checked"),
+    [(ssl.CERT_REQUIRED, True), (ssl.CERT_REQUIRED, False), (ssl.CERT_OPTIONAL, True)],
+)
+def test_context_is_closed_again_whatever_happens(mode: ssl.VerifyMode, checked: bool) -> None:
+    """After a connection, one that failed to be made, and one that another thread makes.
 
-
-def test_context_is_closed_again_whatever_happens() -> None:
-    """After a connection, one that failed to be made, and one that another thread makes."""
+    Then C's own settings are what the program set.
+    """
     context = client()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context.check_hostname = checked
+    context.verify_mode = mode
+
+    def closed(context: Any) -> bool:
+        settings = [vars(_ssl._SSLContext)[name] for name in ("verify_mode", "check_hostname")]
+        return [mode, checked] == [setting.__get__(context) for setting in settings]
+
     assert closed(context)
     for name in (HOST, "a" * 300, ".", b"\xff"):
         with contextlib.suppress(ValueError, TypeError, ssl.SSLError, UnicodeError):
@@ -198,7 +210,7 @@ def test_context_is_closed_again_whatever_happens() -> None:
     for thread in threads:
         thread.join(TIMEOUT)
     assert closed(context)
-    assert (ssl.CERT_NONE, False) == (context.verify_mode, context.check_hostname)
+    assert (mode, checked) == (context.verify_mode, context.check_hostname)
 
 
 def test_many_threads_make_connections_that_the_platform_judges() -> None:
@@ -231,7 +243,7 @@ def test_fork_while_a_connection_is_made() -> None:
     gate, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with _asked.making:
+        with _opened.making:
             gate.set()
             leave.wait(TIMEOUT)
 

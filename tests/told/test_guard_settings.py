@@ -1,0 +1,376 @@
+"""Compat mode where a platform decides: settings count, whoever sets them, by whatever means, when.
+
+C's own are the only ones. They are others for the instant in which a connection is made, which no
+interrupt and no other thread can make longer, or use.
+"""
+
+from __future__ import annotations
+
+import _ssl
+import contextlib
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from guarded import GUARD_TESTS, SENT, TIMEOUT, TOLD, client, leave_open, trusts, victim
+
+import fasttrust
+import peer
+from fasttrust import _guard, _opened
+from pki import HOST
+from world import Pair
+
+pytestmark = GUARD_TESTS
+
+_OF_C: Any = _ssl._SSLContext  # type: ignore[attr-defined]
+
+
+class Straight(ssl.SSLContext):
+    """A class whose setters go past every other, as gevent's do, and whose getters invent."""
+
+    verify_mode: Any = property(lambda self: ssl.CERT_NONE, _OF_C.verify_mode.__set__)
+    check_hostname: Any = property(lambda self: False, _OF_C.check_hostname.__set__)
+
+
+class Below(fasttrust.SSLContext):
+    """The same, below ours."""
+
+    verify_mode: Any = Straight.verify_mode
+    check_hostname: Any = Straight.check_hostname
+
+
+def plainly(context: Any, name: str, value: object) -> None:
+    setattr(context, name, value)
+
+
+def by_c(context: Any, name: str, value: object) -> None:
+    vars(_OF_C)[name].__set__(context, value)
+
+
+def by_ssl(context: Any, name: str, value: object) -> None:
+    getattr(ssl.SSLContext, name).__set__(context, value)
+
+
+MEANS = [
+    (client, plainly),
+    (client, by_c),
+    (client, by_ssl),
+    (lambda: Below(ssl.PROTOCOL_TLS_CLIENT), plainly),
+    (lambda: Below(ssl.PROTOCOL_TLS_CLIENT), by_ssl),
+    (lambda: attached(Straight(ssl.PROTOCOL_TLS_CLIENT)), plainly),
+    (lambda: attached(Straight(ssl.PROTOCOL_TLS_CLIENT)), by_c),
+]
+BY_ANY = pytest.mark.parametrize(
+    ("make", "put"),
+    MEANS,
+    ids=["ours", "C's", "ssl's", "below", "below, ssl's", "class", "class, C's"],
+)
+
+
+def attached(context: ssl.SSLContext) -> ssl.SSLContext:
+    fasttrust.attach(context)
+    return context
+
+
+def moves(context: ssl.SSLContext) -> bool:
+    """Tell whether a connection to whom the platform does not trust moves anything."""
+    with victim(context) as (tls, server):
+        try:
+            tls.sendall(peer.SECRET)
+            assert peer.REPLY == tls.recv(100)
+            tls.unwrap()
+        except ssl.SSLCertVerificationError:
+            assert () == fasttrust.get_verified_chain(tls)
+            return False
+    assert peer.SECRET == server.received
+    return True
+
+
+@BY_ANY
+@pytest.mark.parametrize("mode", [ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED])
+def test_what_is_set_counts(
+    make: Callable[[], Any], put: Callable[[Any, str, object], None], mode: ssl.VerifyMode
+) -> None:
+    """From none to some verification, and back: after connections as before them."""
+    context = make()
+    assert not moves(context)
+    for _ in range(2):
+        put(context, "check_hostname", False)
+        put(context, "verify_mode", ssl.CERT_NONE)
+        assert moves(context)
+        put(context, "verify_mode", mode)
+        assert not moves(context)
+        assert mode == _OF_C.verify_mode.__get__(context)
+    put(context, "verify_mode", ssl.CERT_NONE)
+    assert moves(context)
+    put(context, "check_hostname", True)  # which turns verification on, in C
+    assert not moves(context)
+
+
+@TOLD
+@BY_ANY
+def test_name_that_is_to_be_checked_is(
+    make: Callable[[], Any], put: Callable[[Any, str, object], None]
+) -> None:
+    """Of a server that the platform trusts under any name."""
+    trusts()
+    context = make()
+    put(context, "check_hostname", False)
+    for checked in (False, True, False, True):
+        put(context, "check_hostname", checked)
+        pair = Pair(context, peer.server_context(SENT), server_hostname="other.test")
+        if checked:
+            with pytest.raises(ssl.SSLCertVerificationError):
+                pair.shake()
+        else:
+            pair.shake()
+
+
+@pytest.mark.parametrize("put", [plainly, by_c, by_ssl], ids=lambda put: put.__name__)
+@pytest.mark.parametrize("late", [False, True], ids=["before it is made", "after"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("verify_mode", ssl.CERT_REQUIRED, ssl.CERT_OPTIONAL),
+        ("verify_mode", ssl.CERT_REQUIRED, ssl.CERT_NONE),
+        ("verify_mode", ssl.CERT_OPTIONAL, ssl.CERT_NONE),
+        ("check_hostname", True, ssl.CERT_NONE),
+        ("check_hostname", True, ssl.CERT_OPTIONAL),
+    ],
+)
+def test_what_is_set_while_a_connection_is_made_counts(
+    put: Callable[[Any, str, object], None],
+    late: bool,
+    change: tuple[str, object, ssl.VerifyMode],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a handler in the same thread, or past our lock by another: for that connection too."""
+    name, value, mode = change
+    context = client()
+    context.check_hostname = False
+    context.verify_mode = mode
+    opens, of_c, done = _opened._open, _opened._of_c, []
+
+    def set_once() -> None:
+        if not done:
+            done.append(None)
+            put(context, name, value)
+
+    def interrupted(context: Any, settings: Any) -> None:
+        opens(context, settings)
+        if not late:
+            set_once()
+
+    def interrupted_later(context: Any) -> Any:
+        found = of_c(context)
+        if late and _opened._kept(context) is not None:
+            set_once()
+        return found
+
+    monkeypatch.setattr(_opened, "_open", interrupted)
+    monkeypatch.setattr(_opened, "_of_c", interrupted_later)
+    if late:  # what is made just before that goes by what was set before
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+    assert not moves(context)
+    monkeypatch.undo()
+    assert value == getattr(context, name)
+    assert not moves(context)
+
+
+def test_settings_are_read_as_they_are_while_a_connection_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a handler of the same thread at once, by another thread once it is made."""
+    context = client()
+    opens, read = _opened._open, []
+    threads: list[threading.Thread] = []
+
+    def look() -> None:
+        read.append((context.verify_mode, context.check_hostname))
+
+    def interrupted(context: Any, settings: Any) -> None:
+        opens(context, settings)
+        look()
+        threads.append(threading.Thread(target=look))
+        threads[0].start()
+        threads[0].join(0.2)  # it has looked by now, or it waits
+
+    monkeypatch.setattr(_opened, "_open", interrupted)
+    context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+    threads[0].join(TIMEOUT)
+    assert [(ssl.CERT_REQUIRED, True)] * 2 == read
+
+
+def test_server_that_a_handler_makes_meanwhile_verifies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A context for both sides: what is open for a client's connection is not for a server's."""
+    with pytest.warns(DeprecationWarning, match="PROTOCOL_TLS"):
+        context = fasttrust.SSLContext(ssl.PROTOCOL_TLS)
+    SENT.load(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    opens, made = _opened._open, []
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+
+    def interrupted(context: Any, settings: Any) -> None:
+        opens(context, settings)
+        if not made:
+            made.append(context.wrap_bio(incoming, outgoing, server_side=True))
+
+    monkeypatch.setattr(_opened, "_open", interrupted)
+    first = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+    assert type(first._sslobj) is _guard.Guard
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    theirs.check_hostname = False
+    theirs.verify_mode = ssl.CERT_NONE
+    theirs.maximum_version = ssl.TLSVersion.TLSv1_2
+    stranger = theirs.wrap_bio(outgoing, incoming, server_hostname=HOST)
+    for end in (stranger, made[0], stranger):
+        assert not Pair.step(end)
+    with pytest.raises(ssl.SSLError, match="did not return a certificate"):
+        made[0].do_handshake()
+
+
+def test_context_that_was_left_open_is_closed_by_the_next() -> None:
+    """As interrupts at every turn might leave it: what was set before them counts."""
+    context = client()
+    vars(context)[_opened._OPENED] = _opened._of_c(context)
+    leave_open(context)
+    assert (ssl.CERT_REQUIRED, True) == (context.verify_mode, context.check_hostname)
+    assert not moves(context)
+    assert (ssl.CERT_REQUIRED, True) == _opened._of_c(context)
+    assert not moves(context)
+
+
+# ---- interrupts ----------------------------------------------------------------------------------
+
+CONNECTING = ("_compat.py", "_fed.py", "_guard.py", "_opened.py")
+JUDGING = ("_asked.py", "_guard.py")
+
+
+class _At:
+    """Raises KeyboardInterrupt at one of the moments when Python looks for signals, or might."""
+
+    def __init__(self, number: int, files: tuple[str, ...]) -> None:
+        self.left = number
+        self.files = files
+
+    def count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+    def trace(self, frame: Any, event: str, _: object) -> Any:
+        """At each line; not where a lock is let go, which nothing can come between."""
+        if not frame.f_code.co_filename.endswith(self.files):
+            return None
+        last = 0
+
+        def within(frame: Any, event: str, _: object) -> Any:
+            nonlocal last
+            if event == "line":
+                again, last = frame.f_lineno < last, frame.f_lineno
+                if not (again and is_with(frame)):
+                    self.count()
+            return within
+
+        return within
+
+    def profile(self, frame: Any, event: str, _: object) -> None:
+        """At each return of a function in C, and at the beginning of each in Python."""
+        inside = frame.f_code.co_filename.endswith(self.files)
+        if inside and event in ("call", "c_return"):
+            self.count()
+
+
+def is_with(frame: Any) -> bool:
+    lines = Path(frame.f_code.co_filename).read_text("utf-8").splitlines()
+    return lines[frame.f_lineno - 1].lstrip().startswith("with ")
+
+
+def interrupts(how: str, files: tuple[str, ...], work: Callable[[], object]) -> Iterator[bool]:
+    """Do the work with an interrupt at its first, second, … moment, until there is none left."""
+    watch = sys.settrace if how == "trace" else sys.setprofile
+    before = sys.gettrace() if how == "trace" else sys.getprofile()
+    for number in range(1, 1000):
+        at = _At(number, files)
+        interrupted = False
+        watch(getattr(at, how))
+        try:
+            work()
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            watch(before)
+        yield interrupted
+        if at.left > 0:
+            return
+    raise AssertionError("no end")
+
+
+def is_free() -> bool:
+    """Tell whether another thread could make a connection."""
+    found: list[bool] = []
+
+    def take() -> None:
+        if _opened.making.acquire(timeout=TIMEOUT):
+            found.append(True)
+            _opened.making.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return bool(found)
+
+
+@pytest.mark.parametrize("how", ["trace", "profile"])
+@pytest.mark.parametrize("mode", [ssl.CERT_REQUIRED, ssl.CERT_OPTIONAL])
+def test_interrupt_leaves_no_context_open(how: str, mode: ssl.VerifyMode) -> None:
+    """Wherever it comes while a connection is made."""
+    context = client()
+    context.verify_mode = mode
+
+    def work() -> None:
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+
+    work()
+    times = 0
+    for interrupted in interrupts(how, CONNECTING, work):
+        assert (mode, True) == _opened._of_c(context)
+        assert None is _opened._kept(context)
+        times += interrupted
+    assert times > 10
+    assert is_free()
+
+
+@pytest.mark.parametrize("how", ["trace", "profile"])
+@pytest.mark.parametrize("operation", ["do_handshake", "read", "write"])
+def test_interrupted_verdict_moves_nothing(how: str, operation: str) -> None:
+    """Wherever an interrupt comes between a handshake and its verdict, there is no data."""
+    context = client()
+    arguments = {"read": (100,), "write": (peer.SECRET,), "do_handshake": ()}[operation]
+
+    def flown() -> Pair:
+        pair = Pair(context, peer.server_context(SENT))
+        for end in (pair.client, pair.server):
+            pair.step(end)
+        return pair
+
+    def work() -> None:
+        with contextlib.suppress(ssl.SSLError):
+            getattr(pair.client, operation)(*arguments)
+
+    times = 0
+    pair = flown()
+    for interrupted in interrupts(how, JUDGING, work):
+        with pytest.raises(ssl.SSLError):
+            pair.client.write(peer.SECRET)
+        with pytest.raises(ssl.SSLError):
+            pair.client.read(100)
+        with pytest.raises(ssl.SSLWantReadError):  # not even the last flight has come
+            pair.server.do_handshake()
+        times += interrupted
+        pair = flown()
+    assert times > 10
