@@ -14,7 +14,7 @@ if sys.platform != "win32":
 import modes
 from pki import HOST, Chain, Issued, crl, leaf
 from windows_ask import Asked, ask, write
-from windows_rows import (
+from windows_row import (
     CRL_CHAIN,
     CRL_LEAF,
     EXPIRED,

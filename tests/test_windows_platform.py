@@ -15,7 +15,7 @@ import pytest
 if sys.platform != "win32":
     pytest.skip("asks Windows", allow_module_level=True)
 
-from windows_rows import OF_A, ROOT, A
+from windows_row import OF_A, ROOT, A
 from windows_store import trusted
 
 PROGRAM = os.environ.get("FASTTRUST_WINDOWS_LAB", "")
