@@ -61,8 +61,7 @@ NAMES = (
     Row("ipv6", Chain((leaf("windows ipv6", ROOT, names=("::1",)),)), host="::1"),
     Row("no-name-asked", Chain((OF_ROOT,)), host=None),
     Row("wrong-name", Chain((OF_ROOT,)), 62, host="other.test", alone=BY_WINDOWS),
-    # As ssl has it; in compat mode Windows is asked for the name, which has no dot at its end.
-    Row("dot-at-the-end", Chain((OF_ROOT,)), 62, host=f"{HOST}.", alone=(0,)),
+    Row("dot-at-the-end", Chain((OF_ROOT,)), 62, host=f"{HOST}."),  # as ssl has it
     Row("wrong-address", Chain((OF_ROOT,)), 64, host="127.0.0.1"),
     Row(
         "wildcard-two-labels",
