@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import ssl
+import sys
 from pathlib import Path
 
 import pytest
 
+import modes
 from world import check_python
 
 
@@ -61,3 +65,33 @@ def test_psycopg2_itself(first: str) -> None:
     bundled()
     second = "ssl" if first == "psycopg2" else "psycopg2"
     assert EXPECTED == check_python(f"    import {first}, {second}\n{WORK}").splitlines()
+
+
+@modes.no_core
+@pytest.mark.skipif(sys.platform != "win32", reason="of Windows, where DLLs have one name each")
+@pytest.mark.parametrize("first", ["copy", "ssl"])
+def test_copy_of_the_same_name(first: str, tmp_path: Path) -> None:
+    """Windows' _ssl is followed by its imports: whoever asked by name got what was loaded first."""
+    assert ssl._ssl.__file__  # type: ignore[attr-defined]
+    own = Path(ssl._ssl.__file__).parent  # type: ignore[attr-defined]
+    names = sorted(path.name for path in own.glob("lib[cs]*-*.dll") if "ffi" not in path.name)
+    assert 2 == len(names)
+    for name in names:
+        shutil.copy(own / name, tmp_path)
+    load = f"""
+    import ctypes
+    copies = [ctypes.WinDLL({str(tmp_path)!r} + "\\\\" + name) for name in {names!r}]
+    """
+    loads = [load.rstrip() + "\n", "    import ssl\n"]
+    if first == "ssl":
+        loads.reverse()
+    tell = f"""
+    handle = ctypes.windll.kernel32.GetModuleHandleW
+    handle.restype = ctypes.c_void_p
+    places = [{str(tmp_path)!r}, {str(own)!r}]
+    print(len({{handle(place + "\\\\" + {names[1]!r}) for place in places}} - {{None}}))
+    print(record.mode)
+    """
+    lines = check_python("".join(loads) + WORK + tell).splitlines()
+    # The loader gave _ssl, which came second, the copy; or _ssl's own stand beside it.
+    assert [*EXPECTED, "1" if first == "copy" else "2", "native"] == lines
