@@ -7,11 +7,19 @@ from collections.abc import Callable
 
 import pytest
 
+import differs_pypy
+import modes
 import pki
 from decode_reference import Oracle, oracle
 from world import attached, made
 
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what PyPy does otherwise."""
+    if modes.PYPY:
+        differs_pypy.leave_out(items)
 
 
 @pytest.fixture(autouse=True)
