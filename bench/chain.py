@@ -101,7 +101,7 @@ def first(port: int, kind: str) -> Peers:
 
 
 def _next(ask: Callable[[Any], Any], context: ssl.SSLContext, port: int) -> Callable[[], None]:
-    opened = iter([peers.connect(context, port) for _ in range(3 * ASKED + 2)])
+    opened = iter([peers.connect(context, port) for _ in range(4 * ASKED + 2)])
     return lambda: _some(ask(next(opened)))
 
 

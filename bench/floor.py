@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import ctool
-from .harness import expect
+from .harness import WrongVerdictError, expect
 
 FLOOR = "floor"
 UNVERIFIED = "floor, unverified"
@@ -37,6 +37,23 @@ def context(bundle: Path | None) -> ctypes.c_void_p:
     made = _library().floor_context(_path(bundle))
     expect(made, "the floor makes no context")
     return ctypes.c_void_p(made)
+
+
+def prove(bundle: Path, good: Path, unknown: Path, host: str) -> None:
+    """Raise unless the floor refuses a wrong name and an unknown root, over memory BIOs."""
+    version, seconds = ssl.TLSVersion.TLSv1_3, ctypes.c_double()
+    for chain, name, should in (
+        (good, host, True),
+        (good, "wrong.test", False),
+        (unknown, host, False),
+    ):
+        call = over_memory(bundle, chain, version, name, seconds)
+        try:
+            call()
+            did = True
+        except WrongVerdictError:
+            did = False
+        expect(did == should, f"the floor {'accepts' if did else 'refuses'} {name} of {chain.name}")
 
 
 def make_context(bundle: Path) -> Callable[[], None]:

@@ -13,6 +13,8 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from . import floor, harness, peers, stats, world
@@ -39,11 +41,14 @@ def run(bench: Bench) -> Iterator[Row]:
     for key, length, version in CASES[:1] if bench.fast else CASES:
         case = f"{key}, chain of {length}, {version}"
         yield from _case(bench, case, world.chain_name(key, length), version)
-    for version in world.VERSIONS:
-        yield from _case(bench, f"{RESUMED}, P-256, {version}", world.chain_name(), version)
     if why := floor.why_not():
         yield stats.absent("handshake", FLOOR, why)
     yield from harness.missing("handshake", "truststore")
+    if import_module("fasttrust").backend().mode != "native":
+        yield stats.absent(f"handshake, {RESUMED}", "all", "session= is left out in compat mode")
+        return
+    for version in world.VERSIONS:
+        yield from _case(bench, f"{RESUMED}, P-256, {version}", world.chain_name(), version)
 
 
 def _case(bench: Bench, case: str, chain: str, version: str) -> Iterator[Row]:
@@ -94,11 +99,18 @@ def loopback(port: int, is_resumed: bool = False) -> Peers:
         name: resuming(context, port) if is_resumed else peers.connecting(context, port)
         for name, context in made.items()
     }
-    if not floor.why_not():
-        bundles = {FLOOR: world.bundle(), floor.UNVERIFIED: None}
-        for name, bundle in bundles.items():
-            calls[name] = floor.connecting(bundle, port, world.HOST, is_resumed)
+    for name, bundle in _floors().items():
+        calls[name] = floor.connecting(bundle, port, world.HOST, is_resumed)
     return calls
+
+
+def _floors() -> dict[str, Path | None]:
+    """Return the bundle of each floor, whose verdicts have been proved; empty if there is none."""
+    if floor.why_not():
+        return {}
+    good, unknown = (world.folder() / name for name in (world.chain_name(), world.UNKNOWN))
+    floor.prove(world.bundle(), good, unknown, world.HOST)
+    return {FLOOR: world.bundle(), floor.UNVERIFIED: None}
 
 
 def counted(port: int, is_resumed: bool, others: list[str]) -> Peers:
@@ -141,16 +153,10 @@ def memory(chain: str, version: str, is_resumed: bool = False) -> tuple[Peers, C
         name: _over_memory(context, server, clock.seconds, is_resumed)
         for name, context in made.items()
     }
-    if not floor.why_not():
-        for name, bundle in {FLOOR: world.bundle(), floor.UNVERIFIED: None}.items():
-            calls[name] = floor.over_memory(
-                bundle,
-                folder,
-                world.VERSIONS[version],
-                world.HOST,
-                clock.seconds,
-                resumed=is_resumed,
-            )
+    for name, bundle in _floors().items():
+        calls[name] = floor.over_memory(
+            bundle, folder, world.VERSIONS[version], world.HOST, clock.seconds, resumed=is_resumed
+        )
     return calls, clock.read
 
 

@@ -29,6 +29,12 @@ NOTES = {
     floor.FLOOR: "Python's OpenSSL alone",
 }
 TARGETS = {PYOPENSSL: 1.0, CRYPTOGRAPHY: 1.0}
+#: How each says no; the floor's is the bench's own.
+REFUSALS = (
+    "VerificationError",
+    "X509StoreContextError",
+    "WrongVerdictError",
+)
 FORBIDDEN = "Ed25519"  # by the web's policy
 ANCHORS = (10, 150, 1000)
 WHY = "on the OpenSSL of Python, whose X509_verify_cert and parsing are what the floor shows"
@@ -108,29 +114,34 @@ def peers(chain: str, form: str, anchors: int) -> Peers:
     calls = {name: make(bundle, sent, is_parsed) for name, make in makers.items()}
     for name, make in makers.items():
         expect(_refuses(make(bundle, unknown, is_parsed)), f"{name} accepts an unknown root")
+        wrong = _refuses(make(bundle, sent, is_parsed, "wrong.test"))
+        expect(wrong or name == PYOPENSSL, f"{name} accepts wrong.test")
     return calls
 
 
 def _refuses(call: Any) -> bool:
+    """Tell whether the call refuses a chain; whatever else it fails by is a failure."""
     try:
         call()
-    except Exception:
-        return True
+    except Exception as error:
+        if type(error).__name__ in REFUSALS:
+            return True
+        raise
     return False
 
 
-def _ours(bundle: Path, chain: list[bytes], is_parsed: bool) -> Any:
+def _ours(bundle: Path, chain: list[bytes], is_parsed: bool, host: str = world.HOST) -> Any:
     import fasttrust
 
     trust = fasttrust.TrustStore.from_pem_file(bundle)
     sent: Any = [fasttrust.Certificate(der) for der in chain] if is_parsed else chain
     verify, expected = fasttrust.verify_chain, len(chain) + 1
     return lambda: expect(
-        len(verify(sent, server_hostname=world.HOST, trust=trust)) == expected, "another chain"
+        len(verify(sent, server_hostname=host, trust=trust)) == expected, "another chain"
     )
 
 
-def _pyopenssl(bundle: Path, chain: list[bytes], is_parsed: bool) -> Any:
+def _pyopenssl(bundle: Path, chain: list[bytes], is_parsed: bool, _: str = "") -> Any:
     crypto: Any = import_module("OpenSSL.crypto")
     store = crypto.X509Store()
     store.load_locations(str(bundle))
@@ -146,13 +157,13 @@ def _pyopenssl(bundle: Path, chain: list[bytes], is_parsed: bool) -> Any:
     return lambda: verify(*sent) if is_parsed else verify(*parse())
 
 
-def _cryptography(bundle: Path, chain: list[bytes], is_parsed: bool) -> Any:
+def _cryptography(bundle: Path, chain: list[bytes], is_parsed: bool, host: str = world.HOST) -> Any:
     x509: Any = import_module("cryptography.x509")
     verification: Any = import_module("cryptography.x509.verification")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some public roots have serial numbers of old habits
         store = verification.Store(x509.load_pem_x509_certificates(bundle.read_bytes()))
-    name = x509.DNSName(world.HOST)
+    name = x509.DNSName(host)
     depth = max(8, len(chain))  # its default is 8 intermediates
 
     def parse() -> list[Any]:
@@ -167,5 +178,5 @@ def _cryptography(bundle: Path, chain: list[bytes], is_parsed: bool) -> Any:
     return lambda: verify(*sent) if is_parsed else verify(*parse())
 
 
-def _floor(bundle: Path, chain: list[bytes], is_parsed: bool) -> Any:
-    return floor.verifying(bundle, chain, is_parsed, world.HOST, len(chain) + 1)
+def _floor(bundle: Path, chain: list[bytes], is_parsed: bool, host: str = world.HOST) -> Any:
+    return floor.verifying(bundle, chain, is_parsed, host, len(chain) + 1)

@@ -190,8 +190,10 @@ def _serve(chain_folder: Path, version: str, delay: float, answer: str) -> None:
 
 
 def _answer(context: ssl.SSLContext, plain: socket.socket, delay: float, answer: str) -> None:
-    """Answer one client; `delay` seconds pass before the ServerHello."""
-    time.sleep(delay)
+    """Answer one client; between its ClientHello and the ServerHello pass `delay` seconds."""
+    if delay:
+        plain.recv(1, socket.MSG_PEEK)
+        time.sleep(delay)
     with suppress(OSError), context.wrap_socket(plain, server_side=True) as tls:
         if answer == "http":
             tls.recv(4096)

@@ -30,6 +30,7 @@ from bench import (  # noqa: E402
     peers,
     report,
     stats,
+    verify,
     world,
 )
 from bench.stats import Row  # noqa: E402
@@ -204,6 +205,38 @@ def test_participants_are_proved_before_they_are_measured() -> None:
 
 
 @pytest.mark.usefixtures("run_folder")
+def test_pyopenssl_is_proved_by_its_roots() -> None:
+    """It checks no name, as its rows say; one that verifies nobody is not timed."""
+    module: Any = pytest.importorskip("OpenSSL.SSL")
+    peers.proved_contexts(peers.PYOPENSSL)
+    nobody = module.Context(module.TLS_CLIENT_METHOD)
+    with pytest.raises(harness.WrongVerdictError, match=r"accepts server\.test of an unknown"):
+        peers.proved(peers.PYOPENSSL, nobody)
+
+
+@modes.no_verify_chain
+@pytest.mark.usefixtures("run_folder")
+@pytest.mark.parametrize(
+    ("accepted", "said"), [("unknown", "accepts an unknown root"), ("wrong.test", "wrong.test")]
+)
+def test_verifier_that_accepts_anything_is_not_timed(
+    accepted: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of chains without a connection, too: before the clock runs, each has refused."""
+    theirs = verify._floor if not floor.why_not() else verify._ours
+    unknown = world.sent(world.UNKNOWN)
+
+    def lax(bundle: Path, chain: list[bytes], is_parsed: bool, host: str = world.HOST) -> Any:
+        is_lax = chain == unknown if accepted == "unknown" else host == accepted
+        return (lambda: None) if is_lax else theirs(bundle, chain, is_parsed, host)
+
+    verify.peers(world.chain_name(), "DER", world.BUNDLE_SIZE)
+    monkeypatch.setattr(verify, "_ours", lax)
+    with pytest.raises(harness.WrongVerdictError, match=f"fasttrust .*{said}"):
+        verify.peers(world.chain_name(), "DER", world.BUNDLE_SIZE)
+
+
+@pytest.mark.usefixtures("run_folder")
 def test_wrong_verdict_stops_the_measurement() -> None:
     """A participant that accepts anybody, accepts any name, or refuses everybody is not timed."""
     any_name = ssl.create_default_context(cafile=world.bundle())
@@ -220,6 +253,7 @@ def test_wrong_verdict_stops_the_measurement() -> None:
         peers.proved(peers.UNVERIFIED, ssl.create_default_context(cafile=world.bundle()))
 
 
+@modes.no_session
 @pytest.mark.usefixtures("run_folder")
 @pytest.mark.parametrize("version", world.VERSIONS)
 def test_resumed_handshakes_are_resumed(version: str) -> None:
@@ -250,3 +284,6 @@ def test_floor_gives_the_verdicts_too(run_folder: Path) -> None:
     verify()
     with pytest.raises(harness.WrongVerdictError):
         floor.verifying(world.bundle(), world.sent(unknown.name), False, world.HOST, 3)()
+    floor.prove(world.bundle(), good, unknown, world.HOST)
+    with pytest.raises(harness.WrongVerdictError, match=r"the floor refuses server\.test"):
+        floor.prove(world.folder() / "own.pem", unknown, good, world.HOST)
