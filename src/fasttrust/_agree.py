@@ -1,4 +1,4 @@
-"""Step 4 where OpenSSL's functions cannot be reached: it is shown the chain in a handshake.
+"""Steps 2 and 4 where OpenSSL's functions cannot be reached: it is shown a chain in a handshake.
 
 A client of ``ssl``'s own is handed, over memory, how a handshake of TLS 1.2 begins: a server's
 hello, and the chain as its certificates. OpenSSL verifies a chain as soon as it has come, before
@@ -26,6 +26,8 @@ _SUITES = {
 }
 _EXTENSIONS = b"\x00\x05\xff\x01\x00\x01\x00"
 
+_OF_THE_KEY = ("WRONG_CERTIFICATE_TYPE", "UNKNOWN_CERTIFICATE_TYPE")
+
 _CRLS = int(ssl.VERIFY_CRL_CHECK_CHAIN)
 _STRICT = int(ssl.VERIFY_X509_STRICT)
 _PARTIAL_CHAIN = 0x80000  # X509_V_FLAG_*
@@ -41,7 +43,7 @@ class Terms(NamedTuple):
 
     Attributes:
         level: the security level; None where it cannot be told (PyPy): OpenSSL's own.
-        flags: ``verify_flags``. Lists and strictness are not for chains that a system accepts.
+        flags: ``verify_flags``.
         host_flags: how names are looked for.
         timeless: whether the dates are for the system alone to judge: ``ssl`` has no other now.
     """
@@ -64,20 +66,51 @@ def agreed(chain: Sequence[bytes], host: str | None, terms: Terms) -> list[bytes
         ssl.SSLCertVerificationError: OpenSSL refuses it.
         ssl.SSLError, ValueError: it did not come to a verdict.
     """
-    suite, number = _SUITES[_has_rsa_key(chain[0])]
+    # Lists and strictness are not for chains that a system accepts.
+    flags = terms.flags & ~(_CRLS | _STRICT) | _PARTIAL_CHAIN
+    found = verified(chain[:-1] or chain, chain[-1:], host, terms._replace(flags=flags))
+    if found[-1] != chain[-1]:
+        raise ssl.SSLError(ssl.SSL_ERROR_SSL, "OpenSSL came to no verdict on the chain")
+    return found
+
+
+def verified(
+    sent: Sequence[bytes], anchors: Sequence[bytes], host: str | None, terms: Terms
+) -> list[bytes]:
+    """Return the chain that OpenSSL finds from what was sent to one of the anchors, all in DER.
+
+    Raises:
+        ssl.SSLCertVerificationError: OpenSSL refuses it.
+        ssl.SSLError, ValueError: it did not come to a verdict.
+    """
+    suite, number = _SUITES[_has_rsa_key(sent[0])]
     context = _context(suite, host, terms)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = context._wrap_bio(incoming, outgoing, False, host)
     # Only now: PyPy leaves a refusal in OpenSSL's queue of errors until somebody connects again,
     # and takes it for one of loading.
-    context.load_verify_locations(None, None, chain[-1])
+    try:
+        context.load_verify_locations(None, None, b"".join(anchors))
+    except ssl.SSLError:
+        if len(anchors) == 1:
+            raise
+        for der in anchors:  # one that is broken is as good as absent
+            with contextlib.suppress(ssl.SSLError):
+                context.load_verify_locations(None, None, der)
     with contextlib.suppress(ssl.SSLWantReadError):
         client.do_handshake()
-    incoming.write(_flight(number, chain[:-1] or chain))
-    with contextlib.suppress(ssl.SSLWantReadError):  # it waits for the key: there is none to come
+    incoming.write(_flight(number, sent))
+    try:
         client.do_handshake()
+    except ssl.SSLCertVerificationError:
+        raise
+    except ssl.SSLError as error:
+        # It waits for what the server does with its key: there is none to come. Or TLS 1.2 knows no
+        # such key (ML-DSA), which OpenSSL says after it has verified the chain.
+        if not isinstance(error, ssl.SSLWantReadError) and error.reason not in _OF_THE_KEY:
+            raise
     found = [one.public_bytes(_ssl.ENCODING_DER) for one in client.get_verified_chain() or ()]
-    if found[:1] != [chain[0]] or found[-1] != chain[-1]:
+    if found[:1] != [*sent[:1]]:
         raise ssl.SSLError(ssl.SSL_ERROR_SSL, "OpenSSL came to no verdict on the chain")
     return found
 
@@ -90,8 +123,7 @@ def _context(suite: str, host: str | None, terms: Terms) -> Any:
     context.verify_mode = int(ssl.CERT_REQUIRED)
     context.check_hostname = host is not None
     context._host_flags = terms.host_flags
-    flags = terms.flags & ~(_CRLS | _STRICT) | _PARTIAL_CHAIN
-    context.verify_flags = flags | (_NO_CHECK_TIME if terms.timeless else 0)
+    context.verify_flags = terms.flags | (_NO_CHECK_TIME if terms.timeless else 0)
     return context
 
 

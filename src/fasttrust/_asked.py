@@ -4,8 +4,10 @@ Beneath a client connection that the platform judges OpenSSL verifies nobody (CE
 what the peer is worth is said by a judge, through the guard of its connection. How such a
 connection comes to be: ``_opened``.
 
-Of native mode's step 4 the program's own CRLs are missing: nobody can read them from a context. Of
-step 2: what the program loads beside the system's trust.
+The program's own anchors count before that, as in native mode (step 2), where it is known what they
+are: certificates that were given to us, or loaded into a context of ours. Not what ``ssl`` itself
+loaded (before the context was attached, CRLs, a directory): nobody can read that from a context. So
+CRLs are missing from step 4 too.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import ssl
 import time
 
 from . import _log, _native, _native_platform
-from ._agree import Terms, agreed
+from ._agree import Terms, agreed, verified
 from ._certificate import Certificate
 from ._fed import state_of
 from ._guard import Record, sent_by
@@ -25,6 +27,7 @@ from ._typing import Any
 _Base: Any = _ssl._SSLContext
 _verify_flags, _host_flags = (vars(_Base)[name] for name in ("verify_flags", "_host_flags"))
 _UNSPECIFIED = 1  # X509_V_ERR_*
+_NOBODY_KNOWN = (2, 18, 19, 20, 21)  # issued this: somebody else may know better
 _NOT_YET_VALID = 9
 _EXPIRED = 10
 _INVALID_CA_1_1_1, _INVALID_CA = 24, 79
@@ -79,11 +82,19 @@ class OfPlatform:
         host: the name that was asked for, if any.
         settings: what the program had set when it was made.
         policy: of the context.
+        anchors: the program's own, in DER.
     """
 
     decides = True
 
-    def __init__(self, context: Any, host: str | None, settings: Settings, policy: Any) -> None:
+    def __init__(
+        self,
+        context: Any,
+        host: str | None,
+        settings: Settings,
+        policy: Any,
+        anchors: list[bytes],
+    ) -> None:
         flags = int(_verify_flags.__get__(context))
         self._unasked = settings.verify_mode == int(ssl.CERT_NONE)
         self._host = host if settings.check_hostname else None
@@ -92,6 +103,8 @@ class OfPlatform:
             flags & int(ssl.VERIFY_CRL_CHECK_CHAIN) == int(ssl.VERIFY_CRL_CHECK_CHAIN),
         )
         self._policy = policy
+        # OpenSSL has no other now to judge them by.
+        self._anchors = anchors if policy.at_time is None else []
         level = getattr(context, "security_level", None)
         self._terms = Terms(level, flags, _host_flags.__get__(context), policy.at_time is not None)
         self._sent: list[bytes] = []
@@ -115,8 +128,12 @@ class OfPlatform:
             raise self._note_refusal(
                 _native.Verdict(_native.STEP_NONE, _UNSPECIFIED, None, None, None), record
             )
+        own = self._of_own_anchors(sent, record)
+        if record.verdict.step == _native.STEP_OPENSSL and own is None:
+            self._judged = sent
+            return
         address = _is_address(self._host)
-        verdict, verified = _native_platform.platform_verify(
+        verdict, chain = _native_platform.platform_verify(
             sent,
             self._host,
             host_is_address=address,
@@ -129,18 +146,39 @@ class OfPlatform:
                 verdict = verdict._replace(code=_INVALID_CA_1_1_1)
             if address and verdict.code == _HOSTNAME_MISMATCH:
                 verdict = verdict._replace(code=_IP_ADDRESS_MISMATCH)
+            if own is not None and verdict.code in _NOBODY_KNOWN:
+                raise own
             raise self._note_refusal(_times_apart(verdict, sent, self._policy.at_time), record)
-        chain = self._agreed(verdict, verified, record)
+        chain = self._agreed(verdict, chain, record)
         record.verdict = verdict
         record.keep(True, chain)
         self._judged = sent
 
-    def _agreed(
-        self, verdict: _native.Verdict, verified: list[bytes], record: Record
-    ) -> list[bytes]:
+    def _of_own_anchors(
+        self, sent: list[bytes], record: Record
+    ) -> ssl.SSLCertVerificationError | None:
+        """Have OpenSSL look for one of the program's anchors; return why it knows none."""
+        if not self._anchors:
+            return None
+        verdict = _native.Verdict(_native.STEP_OPENSSL, 0, None, None, None)
+        try:
+            chain = verified(sent, self._anchors, self._host, self._terms)
+        except (ssl.SSLError, ValueError) as error:
+            verdict = verdict._replace(code=getattr(error, "verify_code", _UNSPECIFIED))
+            refusal = self._note_refusal(verdict, record, getattr(error, "verify_message", ""))
+            # Where OpenSSL came to no verdict it will come to none on the system's chain either.
+            said = isinstance(error, ssl.SSLCertVerificationError)
+            if said and verdict.code not in _NOBODY_KNOWN:
+                raise refusal from error
+            return refusal
+        record.verdict = verdict
+        record.keep(True, chain)
+        return None
+
+    def _agreed(self, verdict: _native.Verdict, chain: list[bytes], record: Record) -> list[bytes]:
         """Have OpenSSL look at what the platform accepts."""
         try:
-            return agreed(verified, self._host, self._terms)
+            return agreed(chain, self._host, self._terms)
         except (ssl.SSLError, ValueError) as error:
             code = getattr(error, "verify_code", _UNSPECIFIED)
             depth = 0 if code in _OF_THE_LEAF else None

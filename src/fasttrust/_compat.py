@@ -197,11 +197,12 @@ def wrap(
     if session is not None and not isinstance(session, ssl.SSLSession):
         raise TypeError("Value is not a SSLSession.")
     if state.asks_platform and not server_side:
-        if held.indexes or state.owned:
+        anchors = [der for index in held.indexes for der in index.certificates()]
+        if state.owned or (anchors and held.policy.at_time is not None):
             _tell_ignored(state)
         if state.shows and not bio:
             _asked.tell_shown()
-        judge: Any = _asked.OfPlatform(context, host, settings, held.policy)
+        judge: Any = _asked.OfPlatform(context, host, settings, held.policy, anchors)
     else:
         check_judge(held.policy, False)
         judge = OfOpenSSL(context, server_side, modes)
@@ -213,7 +214,8 @@ def _tell_ignored(state: State) -> None:
     if not state.told:
         state.told = True
         _log.warning(
-            "in compat mode the platform alone judges servers: what the program loaded is ignored"
+            "in compat mode no server is judged by what ssl itself loaded (a CRL, a directory), "
+            "nor, where at_time was given, by an anchor of the program's"
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import weakref
 from collections.abc import Callable
 
 from . import _log, _native
@@ -101,16 +102,18 @@ class Pipe:
         signal's handler meanwhile goes after it.
         """
         with self._lock:
-            while self.held.pending and not self._moving:
+            if self._moving:
+                return  # whom this interrupts goes on with it
+            try:
                 self._moving = True
-                try:
+                while self.held.pending:
                     self._to.write(self.held.read())
-                finally:
-                    self._moving = False
+            finally:
+                self._moving = False
 
 
 # What is still told of a connection that was refused.
-_KEPT = ("context", "owner", "server_hostname", "server_side", "session_reused")
+_KEPT = ("context", "server_hostname", "server_side", "session_reused")
 # What tells something of a connection and moves nothing.
 _TELLS = frozenset(
     {
@@ -129,7 +132,6 @@ _TELLS = frozenset(
         "client_sigalg",
         "uses_ktls_for_send",
         "uses_ktls_for_recv",
-        "version",
     }
 )
 
@@ -153,6 +155,7 @@ class Guard:
         "_kept",
         "_lock",
         "_open",
+        "_owner",
         "_pipe",
         "record",
     )
@@ -167,6 +170,7 @@ class Guard:
         self._judge = judge
         self._pipe = pipe
         self._kept: dict[str, Any] = {}
+        self._owner: Callable[[], Any] = lambda: None
         self._open = False
         #: Whether the peer, a client, may show a certificate after the handshake.
         self._asked = False
@@ -196,6 +200,8 @@ class Guard:
                 if self._judge.decides and self._pipe and sent_by(inner):
                     self._judged(inner)
                 self._let_go()  # and an alert
+                if isinstance(error, ssl.SSLCertVerificationError):
+                    self._die(error)
                 raise
             self._judged(inner)
             self._open = True
@@ -220,7 +226,9 @@ class Guard:
             same.__dict__.update(state)
             return same
 
-        self._kept = {name: getattr(self._inner, name) for name in _KEPT} | {"owner": self.owner}
+        owner = self.owner
+        self._owner = (lambda: None) if owner is None else weakref.ref(owner)  # it holds us
+        self._kept = {name: getattr(self._inner, name) for name in _KEPT}
         self._error = again
         self._inner = self._pipe = None
 
@@ -314,6 +322,10 @@ class Guard:
         """Return what was verified."""
         return list(certificates(self.record.chains.get(True)))
 
+    def version(self) -> Any:
+        """Return the version of TLS; after a refusal there is none."""
+        return None if self._error is not None else self._inner.version()
+
     def get_channel_binding(self, *args: Any) -> Any:
         """Return bytes that are this connection's own."""
         return self._alive().get_channel_binding(*args)
@@ -338,7 +350,7 @@ class Guard:
     @property
     def owner(self) -> Any:
         """Whoever wraps the connection."""
-        found = self._kept["owner"] if self._kept else self._alive().owner
+        found = self._owner() if self._kept else self._alive().owner
         return None if found is self else found
 
     @owner.setter
