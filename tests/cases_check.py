@@ -49,7 +49,9 @@ def check_verdict(case: Case, carrier: str, version: ssl.TLSVersion, outcome: pe
     assert outcome.server_received == b""
     assert outcome.client_received == b""
     assert outcome.forced is not None
-    if carrier != "asyncio":
+    if modes.LATE:  # a handshake that is done has no alert for its verdict
+        assert outcome.alert in (None, case.alert)
+    elif carrier != "asyncio":
         assert outcome.alert == case.alert
     else:
         # asyncio of 3.10 to 3.14 closes the connection without sending the alert.
@@ -62,7 +64,8 @@ def check_ours(case: Case, carrier: str, outcome: peer.Outcome) -> None:
     if case.code != 0:
         error = outcome.client_error
         assert isinstance(error, fasttrust.VerificationError)
-        assert error.depth == (None if modes.COMPAT else case.depth)  # ssl does not tell
+        told = (None, case.depth) if modes.LATE else (None if modes.COMPAT else case.depth,)
+        assert error.depth in told  # ssl does not tell, a platform may
         assert tuple(bytes(certificate) for certificate in error.chain) == case.sent.ders
         if carrier == "asyncio":
             return

@@ -16,6 +16,7 @@ import sys
 import pytest
 
 import fasttrust
+from fasttrust._native import PLATFORM_DECIDES
 
 COMPAT = fasttrust.backend().mode == "compat"
 
@@ -45,6 +46,12 @@ foreign = _native("chains of other contexts are ssl's own, after the handshake: 
 no_guard = _native("a connection that ssl's own context made has no guard, whoever takes it over")
 no_core = _native("OpenSSL's symbols cannot be reached: no callback, no index and no record in C")
 reachable = pytest.mark.skipif(HIDDEN, reason="this Python hides its OpenSSL: no native mode")
+
+#: Whether clients judge servers after the handshake, by the platform and the program's own anchors.
+LATE = COMPAT and PLATFORM_DECIDES
+held_before = pytest.mark.skipif(
+    LATE, reason="compat mode: what a context held before attach() nobody can read from it"
+)
 
 #: The works of test_growth that compat mode does without.
 WITHOUT = {"resumed": no_session, "without a connection": no_verify_chain}

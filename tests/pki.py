@@ -26,7 +26,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.name import _ASN1Type
@@ -60,7 +60,12 @@ KEY_USAGES = (
 RSA_SHA256 = bytes.fromhex("06092a864886f70d01010b")
 RSA_SHA1 = bytes.fromhex("06092a864886f70d010105")
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+PrivateKey = (
+    ec.EllipticCurvePrivateKey
+    | rsa.RSAPrivateKey
+    | ed25519.Ed25519PrivateKey
+    | dsa.DSAPrivateKey  # of a leaf only
+)
 SHA256 = hashes.SHA256()
 
 
@@ -71,7 +76,7 @@ class Profile:
     subject: str | None = None
     string: str = "UTF8String"  # the ASN.1 type of the subject's common name
     key: str | None = None
-    algorithm: str = "p256"  # p256, p384, rsa2048, rsa1024, ed25519
+    algorithm: str = "p256"  # p256, p384, rsa2048, rsa1024, ed25519, dsa2048
     signature: str = "sha256"  # what the issuer signs with: sha256, sha1 (RSA), pss (RSA)
     valid: tuple[float, float] = (-1, 30)
     serial: int | None = None
@@ -210,6 +215,8 @@ def make_key(name: str, algorithm: str = "p256") -> PrivateKey:
         return ec.generate_private_key(ec.SECP384R1())
     if algorithm == "ed25519":
         return ed25519.Ed25519PrivateKey.generate()
+    if algorithm.startswith("dsa"):
+        return dsa.generate_private_key(int(algorithm.removeprefix("dsa")))
     return rsa.generate_private_key(65537, int(algorithm.removeprefix("rsa")))
 
 

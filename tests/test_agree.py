@@ -125,6 +125,13 @@ def test_names_are_openssls_to_look_for(host: str | None, code: int) -> None:
         assert [0, 62] == [of_ours((named, ROOT), host_flags=flags) for flags in (4, 0x24)]
 
 
+def test_key_for_which_tls_1_2_has_no_suite_is_no_refusal() -> None:
+    """DSA, as ML-DSA where OpenSSL knows it: it says so after it has verified the chain."""
+    chain = (leaf("of dsa", ROOT, algorithm="dsa2048"), ROOT)
+    assert [0, 62] == [of_ours(chain, host) for host in (HOST, "other.test")]
+    assert 20 == of_ours((chain[0], STRANGER))
+
+
 def test_dates_may_be_for_others_to_judge() -> None:
     """Where the program has another moment in mind."""
     old = leaf("old", ROOT, valid=(-9, -2))

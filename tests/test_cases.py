@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import fasttrust
+import modes
 import peer
 from cases import CASES, Case, make_plain, run
 from cases_check import check_ours, check_verdict, labels, look
@@ -85,7 +86,9 @@ def test_every_row_gives_its_verdict(case: Case, carrier: str, version: ssl.TLSV
     check_ours(case, carrier, outcome)
 
 
-@pytest.mark.parametrize("make_context", [make_loaded, make_attached])
+@pytest.mark.parametrize(
+    "make_context", [make_loaded, pytest.param(make_attached, marks=modes.held_before)]
+)
 def test_every_way_to_a_context_gives_the_verdict(case: Case, make_context: Any) -> None:
     """Anchors count the same whether they are loaded later or were there before."""
     version = ssl.TLSVersion.TLSv1_3

@@ -14,6 +14,7 @@ import pytest
 if sys.platform != "win32":
     pytest.skip("asks Windows", allow_module_level=True)
 
+import modes
 import pki
 from clients.lab import Server, serving
 from conftest import VARIABLES
@@ -63,6 +64,8 @@ def client(request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("when", ["first", "late"])
 def test_clients_trust_what_windows_trusts(client: str, when: str, server: Server) -> None:
     """Injected before or after its import: its bundle means the system, whose word counts."""
+    if modes.COMPAT and (client, when) == ("httpx", "late"):
+        pytest.skip("compat mode: a context made before an injection keeps its bundle")
     assert ("refused 20", 0) == ask(client, when, server)
     with trusted(ROOT):
         assert ("accepted", 1) == ask(client, when, server)
