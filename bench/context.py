@@ -20,6 +20,7 @@ from .stats import OURS, Row
 TITLE = "a context: time, allocations, memory, with its first handshake"
 BARE = "ssl.SSLContext, bare"
 TARGET = 1.1  # of a bare one
+WHY = {BARE: "the verifier's own: a second store, what is trusted, the context's class; see attach"}
 NOTES = {**peers.NOTES, BARE: "trusts nobody", floor.UNVERIFIED: "trusts nobody"}
 CONTEXTS = 600  # of those that cost little memory; of the others a tenth
 
@@ -27,7 +28,8 @@ CONTEXTS = 600  # of those that cost little memory; of the others a tenth
 def run(bench: Bench) -> Iterator[Row]:
     figure = "a context that trusts the system"
     runs = bench.time(figure, "context:least")
-    yield from stats.all_beside(figure, "µs", runs, targets={BARE: TARGET}, notes=NOTES)
+    rows = stats.all_beside(figure, "µs", runs, targets={BARE: TARGET}, notes=NOTES)
+    yield from stats.explain(rows, WHY)
     yield from harness.uncounted(figure) or _counted(bench)
     figure = "create_default_context(), made and thrown away"
     yield from stats.all_beside(figure, "ms", bench.time(figure, "context:making"), notes=NOTES)

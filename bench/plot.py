@@ -19,6 +19,7 @@ MET, MISSED, PLAIN = "#0072b2", "#d55e00", "#59636e"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#59636e", "#000000")
 ROW = 18
 LABELS = 470  # pixels for the words left of a picture of ratios
+NARROWEST = 4  # what the top of an axis is of its bottom, at least
 MOST = 50  # rows of one picture; of more than that those with a target are shown
 
 Point = tuple[float, float]
@@ -110,13 +111,20 @@ class Log:
     def __init__(self, values: Iterable[float], pad: float = 1.1) -> None:
         kept = [value for value in values if value > 0]
         self._low, self._high = min(kept) / pad, max(kept) * pad
+        # A narrow axis would make mountains of small differences.
+        widen = max(1.0, math.sqrt(NARROWEST * self._low / self._high))
+        self._low, self._high = self._low / widen, self._high * widen
+        wide = self._high / self._low > 300
+        self.ticks = self._ticks(1) if wide else self._ticks(1, 2, 5)
+        if len(self.ticks) < 3:
+            self.ticks = self._ticks(1, 1.5, 2, 3, 4, 5, 7)
+
+    def _ticks(self, *steps: float) -> list[float]:
         decades = range(
             math.floor(math.log10(self._low)) - 1, math.ceil(math.log10(self._high)) + 1
         )
-        wide = self._high / self._low > 300
-        steps = (1,) if wide else (1, 2, 5)
         all_of_them = [float(f"{step}e{decade}") for decade in decades for step in steps]
-        self.ticks = [tick for tick in all_of_them if self._low <= tick <= self._high]
+        return [tick for tick in all_of_them if self._low <= tick <= self._high]
 
     def at(self, value: float, first: float, last: float) -> float:
         """Return the pixel of a value on an axis that goes from one pixel to another."""

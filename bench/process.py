@@ -19,7 +19,13 @@ from .stats import OURS, Row
 
 TITLE = "a cold process, from its start to the first verified byte"
 EMPTY = "python -c pass"
-NOTES = {**peers.NOTES, EMPTY: "connects to nobody", WASSIMA: "lists the machine's own store"}
+NOTES = {
+    **peers.NOTES,
+    EMPTY: "connects to nobody",
+    WASSIMA: "lists the machine's own store",
+    floor.FLOOR: "has no Python to start",
+    floor.UNVERIFIED: "has no Python to start, and verifies nothing",
+}
 PROGRAM = """
 import socket, sys
 {context}
