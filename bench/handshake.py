@@ -29,8 +29,8 @@ SHARE_OURS, SHARE_FLOOR = "fasttrust, verification", "floor, verification"
 SHARE_STDLIB = "ssl, verification"
 WHY = (
     "the same for every chain: about 15,000 instructions of the callback's, which keeps both"
-    " chains, and 55,000 of Python's, where wrap_socket() binds the connection's sessions to what they are"
-    " verified under; making that one call of C would close half of it"
+    " chains, and 55,000 of Python's, where wrap_socket() binds the connection's sessions to what"
+    " they are verified under; making that one call of C would close half of it"
 )
 WHY_RESUMED = (
     "the 60,000 instructions by which Python binds a session to what it is verified under,"
