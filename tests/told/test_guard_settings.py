@@ -22,7 +22,7 @@ import fasttrust
 import peer
 from fasttrust import _guard, _opened
 from pki import HOST
-from world import Pair
+from world import Pair, check_python
 
 pytestmark = GUARD_TESTS
 
@@ -242,6 +242,49 @@ def test_context_that_was_left_open_is_closed_by_the_next() -> None:
     assert not moves(context)
     assert (ssl.CERT_REQUIRED, True) == _opened._of_c(context)
     assert not moves(context)
+
+
+@contextlib.contextmanager
+def as_truststore_does(context: Any) -> Iterator[None]:
+    """What truststore does on Windows and macOS to a context from which it makes a connection."""
+    checked, mode = context.check_hostname, context.verify_mode
+    context.check_hostname = False
+    by_ssl(context, "verify_mode", ssl.CERT_NONE)
+    try:
+        yield
+    finally:
+        context.check_hostname = checked
+        by_ssl(context, "verify_mode", mode)
+
+
+def test_who_verifies_by_himself_can() -> None:
+    """truststore, which turns verification off past our settings, and on again."""
+    context = client()
+    with as_truststore_does(context):
+        pair = Pair(context, peer.server_context(SENT)).shake()
+    pair.client.write(peer.SECRET)
+    assert peer.SECRET == pair.server.read(100)
+    assert SENT.ders == tuple(map(bytes, fasttrust.get_unverified_chain(pair.client)))
+    assert not moves(context)
+
+
+@pytest.mark.parametrize("order", ["truststore, fasttrust", "fasttrust, truststore"])
+def test_truststore(order: str) -> None:
+    """Injected before or after us: whom the system does not trust is refused, and no more."""
+    pytest.importorskip("truststore")
+    injections = "; ".join(f"{name}.inject_into_ssl()" for name in order.split(", "))
+    program = f"""
+        import ssl, truststore
+        import fasttrust, guarded, peer
+        {injections}
+        guarded.refuses()
+        for make in (ssl.create_default_context, lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)):
+            for carrier in ("socket", "bio"):
+                server = peer.server_context(guarded.SENT)
+                outcome = peer.connect(make(), server, carrier=carrier)
+                print(type(outcome.client_error).__name__, outcome.server_received)
+    """
+    assert {"SSLCertVerificationError b''"} == {*check_python(program).splitlines()}
 
 
 # ---- interrupts ----------------------------------------------------------------------------------
