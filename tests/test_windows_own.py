@@ -1,4 +1,4 @@
-"""The program's own anchors and lists beside Windows' Root store: whose word counts, either way."""
+"""What stands beside Windows' Root store, the program's own and Windows': whose word counts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 
 if sys.platform != "win32":
     pytest.skip("asks Windows", allow_module_level=True)
+
+import ssl
 
 import modes
 from pki import HOST, Chain, Issued, crl, leaf
@@ -115,3 +117,17 @@ def test_whose_word_counts(row: Own, tmp_path: Path) -> None:
         anchor = UNKNOWN if row.sent.certificates[0] is OF_UNKNOWN else ROOT
         verified = [bytes.fromhex(der) for der in answer["verified"]]
         assert verified == [*row.sent.ders, anchor.der]
+
+
+@pytest.mark.parametrize("defaults", [False, True], ids=["SSLContext", "default certificates"])
+def test_intermediates_of_windows_are_no_anchors(defaults: bool, tmp_path: Path) -> None:
+    """Those in its store "CA", which `ssl` loads as anchors: chains are built of them, no more."""
+    asked = Asked(defaults=defaults)
+    with trusted(A, store_name="CA"):
+        assert A.der in {der for der, _, _ in ssl.enum_certificates("CA")}
+        (answer,) = ask(write(tmp_path / "before", Chain((OF_A,)), asked))
+        assert answer["code"] == 20, answer
+        with trusted(ROOT):
+            (answer,) = ask(write(tmp_path / "trusted", Chain((OF_A,)), asked))
+    assert answer["code"] == 0, answer
+    assert [bytes.fromhex(der) for der in answer["verified"]] == [OF_A.der, A.der, ROOT.der]

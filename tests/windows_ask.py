@@ -27,6 +27,7 @@ class Asked:
         at_time: seconds since 1970; None is now.
         crls: PEM, loaded by the program.
         anchors: the program's own, PEM.
+        defaults: whether the client is create_default_context()'s, with load_default_certs().
         staple: whether a process of another library serves, with the folder's staple.der.
         server: whether a client's certificate is what is judged, by a server of ours.
     """
@@ -38,6 +39,7 @@ class Asked:
     at_time: float | None = None
     crls: tuple[str, ...] = ()
     anchors: tuple[str, ...] = ()
+    defaults: bool = False
     level: int = LEVEL
     common_name: bool = True
     staple: bool = False

@@ -87,7 +87,11 @@ def connect(asked: dict[str, Any], folder: Path) -> Any:
         judged.check_hostname = False
         judged.verify_mode = ssl.CERT_NONE
     else:
-        judge = fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT, **policy)
+        if asked["defaults"]:
+            judge = fasttrust.create_default_context(**policy)
+            judge.load_default_certs()
+        else:
+            judge = fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT, **policy)
         judge.check_hostname = asked["host"] is not None and asked["check_hostname"]
         judged = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     prepare(judge, asked, folder)

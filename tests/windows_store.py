@@ -1,5 +1,5 @@
 """
-The Root store of Windows, for tests: an anchor in it, and gone again.
+Windows' stores of certificates, for tests: an anchor in Root, and gone again; others likewise.
 
 Under Wine it is the user's. A real Windows asks the user in a window before it changes that one, so
 there it is the machine's, for which an administrator is needed (GitHub's runners are one).
@@ -22,7 +22,7 @@ _LOCAL_MACHINE = 2 << 16
 _X509 = 1
 _REPLACE_EXISTING = 3
 _FIND_SHA1 = 1 << 16
-_KEPT = r"Software\Microsoft\SystemCertificates\Root\Certificates"
+_KEPT = r"Software\Microsoft\SystemCertificates\{}\Certificates\{}"
 
 
 def is_wine() -> bool:
@@ -38,11 +38,11 @@ def _crypt32() -> Any:
 
 
 @contextlib.contextmanager
-def _root_store() -> Iterator[tuple[Any, ctypes.c_void_p]]:
+def _store(name: str) -> Iterator[tuple[Any, ctypes.c_void_p]]:
     crypt32 = _crypt32()
     place = _CURRENT_USER if is_wine() else _LOCAL_MACHINE
     store = ctypes.c_void_p(
-        crypt32.CertOpenStore(ctypes.c_void_p(_SYSTEM_STORE), 0, None, place, "Root")
+        crypt32.CertOpenStore(ctypes.c_void_p(_SYSTEM_STORE), 0, None, place, name)
     )
     if not store:
         raise ctypes.WinError(ctypes.get_last_error())
@@ -52,9 +52,9 @@ def _root_store() -> Iterator[tuple[Any, ctypes.c_void_p]]:
         crypt32.CertCloseStore(store, 0)
 
 
-def trust(anchor: Issued) -> None:
+def trust(anchor: Issued, store_name: str = "Root") -> None:
     """Put an anchor into the store; processes that begin later trust it."""
-    with _root_store() as (crypt32, store):
+    with _store(store_name) as (crypt32, store):
         der = anchor.der
         if not crypt32.CertAddEncodedCertificateToStore(
             store, _X509, der, len(der), _REPLACE_EXISTING, None
@@ -62,21 +62,22 @@ def trust(anchor: Issued) -> None:
             raise ctypes.WinError(ctypes.get_last_error())
 
 
-def distrust(anchor: Issued) -> None:
+def distrust(anchor: Issued, store_name: str = "Root") -> None:
     """Take an anchor out again."""
     digest = hashlib.sha1(anchor.der).digest()
     if is_wine():
         # Wine deletes from its memory alone; what it keeps stays.
         import winreg
 
+        key = _KEPT.format(store_name, digest.hex().upper())
         with contextlib.suppress(FileNotFoundError):
-            winreg.DeleteKey(winreg.HKEY_CURRENT_USER, rf"{_KEPT}\{digest.hex().upper()}")
+            winreg.DeleteKey(winreg.HKEY_CURRENT_USER, key)
         return
 
     class Blob(ctypes.Structure):
         _fields_ = (("size", ctypes.c_uint32), ("data", ctypes.c_char_p))
 
-    with _root_store() as (crypt32, store):
+    with _store(store_name) as (crypt32, store):
         wanted = Blob(len(digest), digest)
         found = crypt32.CertFindCertificateInStore(
             store, _X509, 0, _FIND_SHA1, ctypes.byref(wanted), None
@@ -86,12 +87,12 @@ def distrust(anchor: Issued) -> None:
 
 
 @contextlib.contextmanager
-def trusted(*anchors: Issued) -> Iterator[None]:
-    """Keep anchors in the store for a while."""
+def trusted(*anchors: Issued, store_name: str = "Root") -> Iterator[None]:
+    """Keep anchors in the store for a while; what is in "CA" is no anchor, but known."""
     try:
         for anchor in anchors:
-            trust(anchor)
+            trust(anchor, store_name)
         yield
     finally:
         for anchor in anchors:
-            distrust(anchor)
+            distrust(anchor, store_name)
