@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from . import harness, stats, world
 from .harness import Bench, Peers, expect
@@ -43,6 +43,25 @@ def run(bench: Bench) -> Iterator[Row]:
         why = "tests/windows/run has not run here"
         yield from [stats.absent(figure, TRUSTSTORE, why) for figure in FIGURES.values()]
         return
+    with (LAB / "lock").open("w") as lock:
+        if not _is_free(lock):
+            why = "tests/windows/run is using the laboratory"
+            yield from [stats.absent(figure, TRUSTSTORE, why) for figure in FIGURES.values()]
+            return
+        yield from _measured(bench)
+
+
+def _is_free(lock: IO[str]) -> bool:
+    """Take the laboratory's lock, unless somebody else has it."""
+    fcntl: Any = import_module("fcntl")  # which Windows has not
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _measured(bench: Bench) -> Iterator[Row]:
     folder = bench.folder / "wine"
     folder.mkdir()
     pki: Any = import_module("pki")

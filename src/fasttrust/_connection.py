@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 
 from . import _log, _native
-from ._certificate import Certificate, certificates
+from ._certificate import Certificate, certificates, encoded
 from ._door import door, is_attached
 from ._errors import VerificationError, ssl_refusal, verification_error
 from ._hints import hint, without_store
@@ -89,14 +89,14 @@ class Watched:
         if not chain and record is not None:
             unasked = door().record_verdict(record).step == _native.STEP_UNASKED
             chain = get_unverified_chain(self) if unasked else ()
-        return [bytes(certificate) for certificate in chain]
+        return encoded(chain)
 
     def get_unverified_chain(self) -> list[bytes]:
         """Return what the peer sent in DER, leaf first, as Python 3.13's method of that name."""
         theirs = self._of_ssl("get_unverified_chain")
         if theirs is not None:
             return theirs()
-        return [bytes(certificate) for certificate in get_unverified_chain(self)]
+        return encoded(get_unverified_chain(self))
 
     def _of_ssl(self, name: str) -> Callable[[], list[bytes]] | None:
         """Return ``ssl``'s own method, if there is one and the context is not ours."""

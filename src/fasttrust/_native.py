@@ -364,9 +364,7 @@ class Chain:
         found = _chain_ders(self._handle)
         if not found:
             raise MemoryError("a certificate could not be encoded")
-        ders = self.ders = [
-            _unpack(der.data, der.len) for der in [found[i] for i in range(self.length)]
-        ]
+        ders = self.ders = [_unpack(der.data, der.len) for der in _unpack(found, self.length)]
         return ders
 
 
