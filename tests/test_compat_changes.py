@@ -16,7 +16,7 @@ import modes
 import peer
 import pki
 from fasttrust import TrustStore, _compat, _fed, _of_openssl
-from world import Pair, code, leaf_of, machine_trusts, made, plain
+from world import Pair, code, hashed_directory, leaf_of, machine_trusts, made, plain
 
 pytestmark = pytest.mark.skipif(not modes.COMPAT, reason="FASTTRUST_MODE=compat pytest runs these")
 
@@ -293,8 +293,13 @@ def test_setting_that_changes_just_then_is_both(monkeypatch: pytest.MonkeyPatch)
 # ---- interrupts ----------------------------------------------------------------------------------
 
 
-def test_interrupt_hides_nothing_of_what_was_loaded() -> None:
+@pytest.mark.parametrize("place", ["file", "directory"])
+def test_interrupt_hides_nothing_of_what_was_loaded(
+    place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A store that may hold a part of the system cannot be made to forget it."""
+    if place == "directory":
+        monkeypatch.setenv("SSL_CERT_DIR", str(hashed_directory(tmp_path / "hashed", SYSTEM)))
     files = ("_fed.py", "_compat.py")
     interrupted = refused = 0
     for number in range(1, 500):
