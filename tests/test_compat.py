@@ -17,7 +17,7 @@ import fasttrust
 import modes
 import peer
 import pki
-from fasttrust import TrustStore
+from fasttrust import TrustStore, _mode
 from world import (
     VERIFIER,
     Pair,
@@ -77,6 +77,25 @@ def test_backend_says_what_to_do() -> None:
     assert ("compat", VERIFIER, ssl.OPENSSL_VERSION) == record[:3]
     wanted = "a Python that loads OpenSSL" if modes.HIDDEN else "=compat asks for it$"
     assert re.search(wanted, record.reason)
+
+
+@pytest.mark.parametrize(
+    ("library", "advice"),
+    [
+        ("OpenSSL 3.5.0 8 Apr 2025", "loads OpenSSL as a shared library of its own"),
+        ("AWS-LC 1.48.2", "uses AWS-LC 1.48.2: native mode needs a Python built with OpenSSL"),
+        ("BoringSSL", "uses BoringSSL: native mode needs"),
+        ("LibreSSL 4.0.0", "uses LibreSSL 4.0.0: native mode needs"),
+    ],
+)
+def test_reason_says_what_would_help(
+    library: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another Python, and which."""
+    monkeypatch.setattr(ssl, "OPENSSL_VERSION", library)
+    if sys.implementation.name != "cpython":
+        advice = "native mode needs CPython"
+    assert advice in _mode._sentence("a symbol is missing")
 
 
 # ---- one store for both sides --------------------------------------------------------------------
