@@ -44,7 +44,7 @@ BATCH = 0.004  # seconds that one timed batch of calls should take at least
 FAST_BATCH = 0.002
 PROCESSES = 4  # that take turns, one after the other, for a figure of the full form
 INSTRUCTIONS = 40_000_000  # that one counted batch should take about
-FAST_INSTRUCTIONS = 20_000_000
+FAST_INSTRUCTIONS = 15_000_000
 LONGEST = 600  # seconds for one worker; whatever takes longer hangs
 
 Peers = dict[str, Callable[[], object]]

@@ -30,7 +30,7 @@ def run(bench: Bench) -> Iterator[Row]:
     bench.say(figure)
     numbers = (1, JUDGED) if bench.fast else NUMBERS
     with world.server(bench.folder, world.chain_name(), "TLS 1.3", DELAY) as port:
-        values = bench.call("threads:walls", port, 3 if bench.fast else 6, numbers)
+        values = bench.call("threads:walls", port, 2 if bench.fast else 6, numbers)
     runs = bench.keep(figure, "second", [values])
     for peer in dict.fromkeys(name.partition(", ")[0] for name in values):
         for number in numbers[1:]:
