@@ -20,6 +20,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 FOLDER = "FASTTRUST_BENCH"  # the environment's name for the folder of this run
+PYTHON = r"python|_cffi_backend"  # in an object's name: Python, and extensions made for it
 MALLOCS = ("malloc", "calloc", "realloc", "posix_memalign")
 
 
@@ -119,6 +120,26 @@ def instructions(text: str) -> float:
     if found is None:
         raise RuntimeError("callgrind gave no count")
     return float(found.group(1))
+
+
+def in_python(text: str) -> float:
+    """Return how many of a callgrind file's instructions are Python's own and its modules'."""
+    names: dict[str, str] = {}
+    total = 0
+    counts = is_call = False
+    for line in text.splitlines():
+        if match := re.match(r"(c?)ob=(\(\d+\))(?: (.*))?$", line):
+            called, number, name = match.groups()
+            if name:
+                names[number] = name
+            if not called:
+                counts = bool(re.search(PYTHON, names[number].rpartition("/")[2]))
+        elif line.startswith("calls="):
+            is_call = True  # the next line has what the callee took, which is told of itself
+        elif re.match(r"[\d+*-]", line):
+            total += int(line.split()[1]) if counts and not is_call else 0
+            is_call = False
+    return float(total)
 
 
 def mallocs(text: str) -> float:

@@ -85,6 +85,8 @@ def _case(bench: Bench, case: str, chain: str, version: str) -> Iterator[Row]:
     yield from _rows(figure, "instructions", runs, is_resumed)
     if not is_resumed and FLOOR in runs[0]:
         yield from _share(f"verification's part of it, instructions: {case}", runs)
+        outside = stats.less(runs, bench.in_python[figure])
+        yield from _share(f"the same outside Python, instructions: {case}", outside)
 
 
 def _share(figure: str, runs: list[Values]) -> Iterator[Row]:

@@ -85,7 +85,9 @@ class Bench:
     plots: dict[str, Plot] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)  # that each measurement took
-    allocations: dict[str, list[Values]] = field(default_factory=dict)  # of the counted figures
+    # Of the counted figures, which of the instructions are Python's, and the allocations.
+    in_python: dict[str, list[Values]] = field(default_factory=dict)
+    allocations: dict[str, list[Values]] = field(default_factory=dict)
 
     def say(self, text: str) -> None:
         passed = time.monotonic() - self.began
@@ -125,6 +127,7 @@ class Bench:
             )
             both = counted(Path(folder), told)
         self.allocations[figure] = [both["mallocs"]]
+        self.in_python[figure] = [both["in Python"]]
         return self.keep(figure, "integer", [both["instructions"]])
 
     def call(self, task: str, *arguments: object) -> Any:
@@ -245,11 +248,15 @@ def counts(peers: Peers, rounds: int, batch: int, most: int, folder: str) -> lis
 def counted(folder: Path, told: list[tuple[str, int]]) -> dict[str, Values]:
     """Return the instructions and the allocations of one call, from callgrind's files."""
     empty = ctool.instructions((folder / "out.2").read_text("utf-8"))
-    found: dict[str, Values] = {"instructions": {}, "mallocs": {}}
+    found: dict[str, Values] = {"instructions": {}, "in Python": {}, "mallocs": {}}
     for number, (name, times) in enumerate(told, 1):
         if name:
             text = (folder / f"out.{number}").read_text("utf-8")
-            one = {"instructions": ctool.instructions(text) - empty, "mallocs": ctool.mallocs(text)}
+            one = {
+                "instructions": ctool.instructions(text) - empty,
+                "in Python": ctool.in_python(text),
+                "mallocs": ctool.mallocs(text),
+            }
             for what, value in one.items():
                 found[what].setdefault(name, []).append(value / times)
     return found

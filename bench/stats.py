@@ -65,6 +65,17 @@ def derive(
     return [{**run, name: combined([run], combine)} for run in runs]
 
 
+def less(runs: Sequence[Values], other: Sequence[Values]) -> list[Values]:
+    """Return each value less the other's in its place."""
+    return [
+        {
+            name: [value - part for value, part in zip(values, parts[name], strict=True)]
+            for name, values in run.items()
+        }
+        for run, parts in zip(runs, other, strict=True)
+    ]
+
+
 def beside(
     figure: str,
     unit: str,

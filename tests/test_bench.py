@@ -99,6 +99,36 @@ summary: 123
     assert (5.0, 123.0) == (ctool.mallocs(text), ctool.instructions(text))
 
 
+def test_instructions_of_python_are_told_apart() -> None:
+    """By the object in which they lie; what a callee took is told of itself."""
+    text = """
+ob=(1) /usr/lib/libpython3.11.so.1.0
+fn=(1) main
+12 3
+cob=(2) /usr/lib/libcrypto.so.3
+cfn=(2) EVP_sign
+calls=1 0
++1 100
+ob=(2)
+fn=(2)
+* 70
+-2 30
+ob=(3) /somewhere/python3.11/_core.abi3.so
+0 9
+ob=(1)
+fn=(1)
+0 4
+summary: 116
+"""
+    assert (7.0, 116.0) == (ctool.in_python(text), ctool.instructions(text))
+
+
+def test_part_is_taken_off_round_by_round() -> None:
+    """What lies outside Python is each round's own."""
+    whole, part = [{"a": [5.0, 7.0]}], [{"a": [1.0, 2.0], "b": [9.0, 9.0]}]
+    assert [{"a": [4.0, 5.0]}] == stats.less(whole, part)
+
+
 # ---- comparing -----------------------------------------------------------------------------------
 
 
