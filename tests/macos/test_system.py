@@ -190,7 +190,6 @@ def test_a_servers_question_is_about_a_client(purpose: str, code: int) -> None:
     assert (seen.evaluations, seen.is_server, _native.ffi.string(seen.host)) == (1, False, b"")
 
 
-@needs_native
 def test_own_anchors_come_first() -> None:
     """OpenSSL decides by them without the system; where it knows nobody the system is asked."""
     assert connect(SENT, ROOT).client_error is None
