@@ -22,7 +22,9 @@ PROGRAM = os.environ.get("FASTTRUST_WINDOWS_LAB", "")
 
 
 @pytest.mark.skipif(not PROGRAM, reason="tests/windows/test_platform.c is not built")
-@pytest.mark.parametrize("test", ["good", "faults", "staple", "question", "growth", "threads"])
+@pytest.mark.parametrize(
+    "test", ["good", "policy", "faults", "staple", "question", "growth", "threads"]
+)
 def test_platform(test: str, tmp_path: Path) -> None:
     """Each test of the program holds, in a process of its own."""
     (tmp_path / "leaf.der").write_bytes(OF_A.der)
