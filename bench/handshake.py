@@ -29,7 +29,7 @@ SHARE_OURS, SHARE_FLOOR = "fasttrust, verification", "floor, verification"
 SHARE_STDLIB = "ssl, verification"
 WHY = (
     "the same for every chain: about 15,000 instructions of the callback's, which keeps both"
-    " chains, and 55,000 of Python's, where wrap_socket() binds the connection's sessions to what"
+    " chains, and 50,000 of Python's, where wrap_socket() binds the connection's sessions to what"
     " they are verified under; making that one call of C would close half of it"
 )
 WHY_RESUMED = (

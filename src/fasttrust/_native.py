@@ -303,17 +303,15 @@ def connection_bind(connection: object, digest: bytes) -> Record:
     """
     address = connection_id(connection)
     err = _new(_ERROR)
-    check(_bind(address, digest, err), err)
-    return _watched(address, err)
+    record = _bind(address, digest, err) and _watch(address, err)
+    check(record, err)
+    return Record(_gc(record, _record_free))
 
 
 def record_watch(connection: object) -> Record:
     """Return the record of a connection, which outlives it."""
-    return _watched(connection_id(connection), _new(_ERROR))
-
-
-def _watched(address: int, err: Any) -> Record:
-    record = _watch(address, err)
+    err = _new(_ERROR)
+    record = _watch(connection_id(connection), err)
     check(record, err)
     return Record(_gc(record, _record_free))
 

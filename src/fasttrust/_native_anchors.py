@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ._native import Index, Source, check, ffi, lib, open_library
 from ._typing import Any
@@ -62,9 +62,8 @@ def source_new(index: Index) -> Source:
     return Source(ffi.gc(source, lib.ft_source_free))
 
 
-def source_due(source: Source, now: int, period: int) -> bool:
-    """Tell one caller per period that the store is to be looked at again."""
-    return bool(lib.ft_source_due(source, now, period))
+#: Tells one caller per period that the store is to be looked at again.
+source_due: Callable[[Source, int, int], bool] = lib.ft_source_due
 
 
 def source_replace(source: Source, index: Index) -> None:
