@@ -1,7 +1,6 @@
 """Compat mode where a platform decides: settings count, whoever sets them, by whatever means, when.
 
-C's own are the only ones. They are others for the instant in which a connection is made, which no
-interrupt and no other thread can make longer, or use.
+C's own are the only ones. They are others for the instant in which a connection is made.
 """
 
 from __future__ import annotations
@@ -9,10 +8,8 @@ from __future__ import annotations
 import _ssl
 import contextlib
 import ssl
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,6 +188,62 @@ def test_what_is_set_while_a_connection_is_made_counts(
     assert not moves(context)
 
 
+@pytest.mark.parametrize(
+    ("before", "change", "after"),
+    [
+        ((ssl.CERT_OPTIONAL, True), ("verify_mode", ssl.CERT_REQUIRED), (ssl.CERT_REQUIRED, True)),
+        ((ssl.CERT_REQUIRED, True), ("verify_mode", ssl.CERT_OPTIONAL), (ssl.CERT_OPTIONAL, True)),
+        ((ssl.CERT_REQUIRED, True), ("check_hostname", False), (ssl.CERT_REQUIRED, False)),
+        ((ssl.CERT_REQUIRED, False), ("verify_mode", ssl.CERT_NONE), (ssl.CERT_NONE, False)),
+        ((ssl.CERT_NONE, False), ("check_hostname", True), (ssl.CERT_REQUIRED, True)),
+    ],
+)
+def test_handler_that_sets_something_while_a_connection_is_made(
+    before: tuple[ssl.VerifyMode, bool],
+    change: tuple[str, object],
+    after: tuple[ssl.VerifyMode, bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It counts from then on, stricter or not, and what it does not set stays; as it was made."""
+    context = client()
+    context.check_hostname = False
+    context.verify_mode, context.check_hostname = before
+    assert before == _opened._of_c(context)
+    opens, done = _opened._open, []
+
+    def interrupted(context: Any, settings: Any) -> None:
+        opens(context, settings)
+        if not done:
+            done.append(None)
+            setattr(context, *change)
+            assert after == (context.verify_mode, context.check_hostname)
+
+    monkeypatch.setattr(_opened, "_open", interrupted)
+    assert moves(context) == (after[0] == ssl.CERT_NONE)
+    assert after == _opened._of_c(context) == (context.verify_mode, context.check_hostname)
+
+
+@TOLD
+@pytest.mark.parametrize("put", [plainly, by_c], ids=lambda put: put.__name__)
+def test_connection_that_is_made_meanwhile_is_the_platforms(
+    put: Callable[[Any, str, object], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not OpenSSL's, which knows nobody, whatever is set just then."""
+    trusts()
+    context = client()
+    context.verify_mode = ssl.CERT_OPTIONAL
+    opens, done = _opened._open, []
+
+    def interrupted(context: Any, settings: Any) -> None:
+        opens(context, settings)
+        if not done:
+            done.append(None)
+            put(context, "verify_mode", ssl.CERT_REQUIRED)
+
+    monkeypatch.setattr(_opened, "_open", interrupted)
+    assert moves(context)
+
+
 def test_settings_are_read_as_they_are_while_a_connection_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -296,135 +349,3 @@ def test_truststore(order: str) -> None:
                 print(type(outcome.client_error).__name__, outcome.server_received)
     """
     assert {"SSLCertVerificationError b''"} == {*check_python(program).splitlines()}
-
-
-# ---- interrupts ----------------------------------------------------------------------------------
-
-CONNECTING = ("_compat.py", "_fed.py", "_guard.py", "_opened.py")
-JUDGING = ("_asked.py", "_guard.py")
-
-
-class _At:
-    """Raises KeyboardInterrupt at one of the moments when Python looks for signals, or might."""
-
-    def __init__(self, number: int, files: tuple[str, ...]) -> None:
-        self.left = number
-        self.files = files
-
-    def count(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-
-    def trace(self, frame: Any, event: str, _: object) -> Any:
-        """At each line; not where a lock is let go, which nothing can come between."""
-        if not frame.f_code.co_filename.endswith(self.files):
-            return None
-        last = 0
-
-        def within(frame: Any, event: str, _: object) -> Any:
-            nonlocal last
-            if event == "line":
-                again, last = frame.f_lineno < last, frame.f_lineno
-                if not (again and is_with(frame)):
-                    self.count()
-            return within
-
-        return within
-
-    def profile(self, frame: Any, event: str, _: object) -> None:
-        """At each return of a function in C, and at the beginning of each in Python."""
-        inside = frame.f_code.co_filename.endswith(self.files)
-        if inside and event in ("call", "c_return"):
-            self.count()
-
-
-def is_with(frame: Any) -> bool:
-    lines = Path(frame.f_code.co_filename).read_text("utf-8").splitlines()
-    return lines[frame.f_lineno - 1].lstrip().startswith("with ")
-
-
-def interrupts(how: str, files: tuple[str, ...], work: Callable[[], object]) -> Iterator[bool]:
-    """Do the work with an interrupt at its first, second, … moment, until there is none left."""
-    watch = sys.settrace if how == "trace" else sys.setprofile
-    before = sys.gettrace() if how == "trace" else sys.getprofile()
-    for number in range(1, 1000):
-        at = _At(number, files)
-        interrupted = False
-        watch(getattr(at, how))
-        try:
-            work()
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            watch(before)
-        yield interrupted
-        if at.left > 0:
-            return
-    raise AssertionError("no end")
-
-
-def is_free() -> bool:
-    """Tell whether another thread could make a connection."""
-    found: list[bool] = []
-
-    def take() -> None:
-        if _opened.making.acquire(timeout=TIMEOUT):
-            found.append(True)
-            _opened.making.release()
-
-    thread = threading.Thread(target=take)
-    thread.start()
-    thread.join()
-    return bool(found)
-
-
-@pytest.mark.parametrize("how", ["trace", "profile"])
-@pytest.mark.parametrize("mode", [ssl.CERT_REQUIRED, ssl.CERT_OPTIONAL])
-def test_interrupt_leaves_no_context_open(how: str, mode: ssl.VerifyMode) -> None:
-    """Wherever it comes while a connection is made."""
-    context = client()
-    context.verify_mode = mode
-
-    def work() -> None:
-        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
-
-    work()
-    times = 0
-    for interrupted in interrupts(how, CONNECTING, work):
-        assert (mode, True) == _opened._of_c(context)
-        assert None is _opened._kept(context)
-        times += interrupted
-    assert times > 10
-    assert is_free()
-
-
-@pytest.mark.parametrize("how", ["trace", "profile"])
-@pytest.mark.parametrize("operation", ["do_handshake", "read", "write"])
-def test_interrupted_verdict_moves_nothing(how: str, operation: str) -> None:
-    """Wherever an interrupt comes between a handshake and its verdict, there is no data."""
-    context = client()
-    arguments = {"read": (100,), "write": (peer.SECRET,), "do_handshake": ()}[operation]
-
-    def flown() -> Pair:
-        pair = Pair(context, peer.server_context(SENT))
-        for end in (pair.client, pair.server):
-            pair.step(end)
-        return pair
-
-    def work() -> None:
-        with contextlib.suppress(ssl.SSLError):
-            getattr(pair.client, operation)(*arguments)
-
-    times = 0
-    pair = flown()
-    for interrupted in interrupts(how, JUDGING, work):
-        with pytest.raises(ssl.SSLError):
-            pair.client.write(peer.SECRET)
-        with pytest.raises(ssl.SSLError):
-            pair.client.read(100)
-        with pytest.raises(ssl.SSLWantReadError):  # not even the last flight has come
-            pair.server.do_handshake()
-        times += interrupted
-        pair = flown()
-    assert times > 10
