@@ -18,6 +18,7 @@ from .stats import OURS, Row, Values
 TITLE = "threads on one context, with a server that answers late"
 TARGET = 1.2  # 16 threads beside one
 SLOWER = 10.0  # truststore beside ours
+CORES = "what handshakes compute, they compute one after the other on the cores that there are"
 WHY = "how long its lock is held, which is round each handshake, depends on the machine"
 NUMBERS = (1, 4, 16, 64)
 JUDGED = 16
@@ -36,7 +37,8 @@ def run(bench: Bench) -> Iterator[Row]:
         for number in numbers[1:]:
             target = TARGET if (peer, number) == (OURS, JUDGED) else None
             many, one = f"{peer}, {number}", f"{peer}, 1"
-            yield stats.beside(figure, "ms", runs, one, many, at_most=target)
+            row = stats.beside(figure, "ms", runs, one, many, at_most=target)
+            yield from stats.explain([row], {one: CORES})
             if peer == TRUSTSTORE:
                 least = SLOWER if number == JUDGED else None
                 ours = f"{OURS}, {number}"

@@ -38,9 +38,8 @@ REFUSALS = (
 FORBIDDEN = "Ed25519"  # by the web's policy
 ANCHORS = (10, 150, 1000)
 WHY = (
-    "on the OpenSSL of Python, whose X509_verify_cert and parsing are what the floor shows; beyond"
-    " that about 100,000 instructions, a third of them for the connection that is asked, which a"
-    " connection kept from call to call would save"
+    "Python's OpenSSL is older and takes what the floor shows; beyond that 100,000 instructions, a"
+    " third of them for the connection that is asked, which one kept between calls would save"
 )
 
 
