@@ -6,10 +6,18 @@ Ours shows what OpenSSL shows since 3.0, whatever runs; so held against 1.1.1 it
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import re
+import ssl
+import sys
+import tempfile
+from _ssl import _test_decode_cert  # type: ignore[attr-defined]
 from collections.abc import Iterator
+from pathlib import Path
 from unittest import mock
 
+from der import attribute, certificate, name
 from fasttrust import _decode_names, _der
 from fasttrust._decode_names import read_attributes
 from fasttrust._der import MalformedError, Reader
@@ -42,8 +50,27 @@ def _check_name(reader: Reader) -> Reader:
     return start
 
 
+@functools.cache
+def _longest_oid() -> int:
+    """Return how long one may be: to 1.1.1t, that of Python for Windows, any (CVE-2023-2650)."""
+    long = "1.2" + ".127" * _decode_names._LONGEST_OID
+    der = certificate(subject=name(attribute(long, 0x0C, b"a")))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "long.pem")
+        path.write_text(ssl.DER_cert_to_PEM_cert(der))
+        with contextlib.suppress(ssl.SSLError, ValueError, SystemError):
+            _test_decode_cert(os.fspath(path))
+            return sys.maxsize
+    return _decode_names._LONGEST_OID
+
+
 @contextlib.contextmanager
 def rules() -> Iterator[None]:
     """Have the decoder read extensions by the rules of 1.1.1."""
-    with mock.patch.multiple(_decode_names, _OTHER_NAMES=OTHER_NAMES, check_name=_check_name):
+    with mock.patch.multiple(
+        _decode_names,
+        _OTHER_NAMES=OTHER_NAMES,
+        check_name=_check_name,
+        _LONGEST_OID=_longest_oid(),
+    ):
         yield
