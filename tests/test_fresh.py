@@ -148,6 +148,19 @@ def test_who_read_first_has_not_the_last_word(
 
 
 @modes.fed_once
+def test_first_connection_after_default_certificates_looks_at_the_store(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the system holds when it is asked for counts, whenever anybody looked before."""
+    monkeypatch.setattr(_system, "PERIOD", 3_600_000_000_000)
+    context = made(CLIENT)
+    assert ONE == codes(context)
+    machine.write_text(pki.pem(ROOTS[1]), "ascii")
+    context.load_default_certs()
+    assert TWO == codes(context)
+
+
+@modes.fed_once
 def test_first_connection_of_a_context_looks_at_the_store(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -318,11 +318,12 @@ def _trust_system(context: Any) -> None:
     held = _held(context)
     if held.fixed:
         return
-    now = system()
+    now = system(look=False)
     if now is held.system and held.listed and held.for_servers:
         return  # truststore asks for every connection: sessions stay good
     check_judge(held.policy, now.asks_platform)
     held.system = now
+    held.looked = False  # whoever connects first looks, or asks what is trusted
     held.listed = held.for_servers = True
     held.add(b"the system on both sides")
     door().context_trust_system(context, held.system.source, ask_platform=held.system.asks_platform)
