@@ -5,10 +5,13 @@ They are kept in ~/.cache/fasttrust-labs/versions; what is absent is made anew, 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +21,9 @@ import labs
 MIRROR = "http://deb.debian.org/debian"
 #: Where a Python is that was built in a Debian.
 BUILT = "/labs/built/bin/python3"
-BESIDE = "gcc libc6-dev binutils strace openssl ca-certificates"
-TO_BUILD = "make xz-utils zlib1g-dev liblzma-dev libffi-dev libssl-dev"
+BESIDE = "openssl ca-certificates"
+WHOLE = "gcc libc6-dev binutils strace"
+TO_BUILD = f"{WHOLE} make xz-utils zlib1g-dev liblzma-dev libffi-dev libssl-dev"
 
 
 class NotHadError(Exception):
@@ -31,6 +35,8 @@ class Debian(NamedTuple):
 
     suite: str
     packages: str
+    #: What only the whole suite and other Pythons ask for.
+    more: str = ""
     #: Another suite, whose OpenSSL takes the place of this one's.
     openssl: str = ""
     #: The source package of a Python that is built there, its suite, and how it is prepared.
@@ -56,17 +62,25 @@ export CFLAGS="{" ".join(f"-DOPENSSL_NO_{name}" for name in GONE)}"
 PYPY = "pypy3 pypy3-dev pypy3-venv"
 DEBIANS = {
     "bullseye": Debian("bullseye", TO_BUILD, source="python3.11", source_suite="bookworm"),
-    "trixie": Debian("trixie", f"python3.13 python3.13-dev python3.13-venv python3.13-dbg {PYPY}"),
+    "trixie": Debian(
+        "trixie", "python3.13 python3.13-venv", f"{WHOLE} python3.13-dev python3.13-dbg {PYPY}"
+    ),
     "sid": Debian(
         "sid",
-        "python3.14 python3.14-dev python3.14-venv python3.14-dbg"
+        "python3.14 python3.14-venv",
+        f"{WHOLE} python3.14-dev python3.14-dbg"
         f" python3.15 python3.15-dev python3.15-venv python3.15-dbg {PYPY}",
     ),
     "free-threaded": Debian(
-        "sid", TO_BUILD, source="python3.14", source_suite="sid", configure="--disable-gil"
+        "trixie", TO_BUILD, source="python3.13", source_suite="trixie", configure="--disable-gil"
     ),
     "experimental": Debian(
-        "sid", TO_BUILD, "experimental", source="python3.13", source_suite="trixie", prepare=FOR_4_0
+        "sid",
+        TO_BUILD,
+        openssl="experimental",
+        source="python3.13",
+        source_suite="trixie",
+        prepare=FOR_4_0,
     ),
 }
 ENVIRONMENT = {
@@ -77,6 +91,8 @@ ENVIRONMENT = {
     "PIP_CERT": "/etc/fasttrust-lab.pem",  # an old pip has a bundle of its own
     "DEBIAN_FRONTEND": "noninteractive",
 }
+#: Seconds, of any step: a Python is built in a tenth of it.
+LONGEST = 3600
 # A mirror may lag behind: its lists are signed, if old.
 STALE = "-o Acquire::Check-Valid-Until=false"
 INSTALL = f"""
@@ -104,6 +120,7 @@ eval "$PREPARE"
 make -s -j2 >make.log 2>&1
 make -s install >install.log 2>&1
 {BUILT} -c 'import ssl'
+touch /labs/built/whole
 """
 
 
@@ -118,32 +135,67 @@ def inside(root: Path, cwd: Path, words: list[str]) -> list[str]:
     return ["unshare", "-m", "sh", "-ec", script, "sh", str(cwd), *words]
 
 
-def root(name: str) -> Path:
+@contextlib.contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Wait until nobody else makes that Debian."""
+    folder = labs.LABS / "versions"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f"{name}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def root(name: str, *, smoke: bool = False) -> Path:
     """Return the folder of that Debian; made where it is not yet whole.
+
+    Args:
+        name: one of ``DEBIANS``.
+        smoke: only what takes a minute is made: no Python is built.
 
     Raises:
         NotHadError: it cannot be made here.
     """
-    there = labs.LABS / "versions" / name
-    what = DEBIANS[name]
-    done = there / "fasttrust-lab"
-    wanted = repr(tuple(what))
-    if done.exists() and done.read_text("utf-8") == wanted:
-        return there
+    there, what = labs.LABS / "versions" / name, DEBIANS[name]
+    packages = f"{BESIDE} {what.packages}{'' if smoke else f' {what.more}'}"
+    wanted = f"{packages} {what.openssl} {what.source} {what.configure}".split()
+    with alone(name):
+        done = there / "fasttrust-lab"
+        if done.exists() and set(wanted) <= set(done.read_text("utf-8").split()):
+            return there
+        if smoke and what.source and not is_built(there):
+            raise NotHadError("its Python has to be built, which takes minutes: --all does")
+        make(there, what, packages)
+        done.write_text(" ".join(wanted), "utf-8")
+    return there
+
+
+def is_built(there: Path) -> bool:
+    """Tell whether that Debian has the Python that is built in it, whole."""
+    return (there / "labs" / "built" / "whole").exists()
+
+
+def make(there: Path, what: Debian, packages: str) -> None:
+    """Make a Debian, or what is missing of it.
+
+    Raises:
+        NotHadError: it cannot be made here.
+    """
+    name = there.name
     if os.geteuid() != 0:
         raise NotHadError(f"Debian {name} is made by debootstrap, which needs root")
     call("unshare", "-m", "true")  # a container may forbid it
     if shutil.which("debootstrap") is None:
+        call("apt-get", "update", "-qq")
         call("apt-get", "install", "-y", "-qq", "debootstrap")
-    if not (there / "usr" / "bin" / "apt-get").exists():
+    begun = there / "debootstrap"  # which ends by taking it away
+    if begun.exists() or not (there / "usr" / "bin" / "apt-get").exists():
         shutil.rmtree(there, ignore_errors=True)
-        there.parent.mkdir(parents=True, exist_ok=True)
         call("debootstrap", "--variant=minbase", what.suite, there, MIRROR)
     shutil.copy("/etc/resolv.conf", there / "etc" / "resolv.conf")
-    run(there, INSTALL, PACKAGES=f"{what.packages} {BESIDE}")
+    run(there, INSTALL, PACKAGES=packages)
     if what.openssl:
         run(there, OTHER_OPENSSL, OPENSSL=what.openssl)
-    if what.source and not (there / BUILT.lstrip("/")).exists():
+    if what.source and not is_built(there):
         run(
             there,
             BUILD,
@@ -152,8 +204,6 @@ def root(name: str) -> Path:
             PREPARE=what.prepare,
             CONFIGURE=what.configure,
         )
-    done.write_text(wanted, "utf-8")
-    return there
 
 
 def run(there: Path, script: str, **variables: str) -> None:
@@ -168,7 +218,12 @@ def call(*command: str | Path, env: dict[str, str] | None = None) -> None:
     Raises:
         NotHadError: it failed.
     """
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=env, timeout=LONGEST
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NotHadError(str(error)) from error
     if done.returncode != 0:
         raise NotHadError(
             f"{' '.join(map(str, command))}\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
