@@ -83,7 +83,7 @@ def _find_script(arguments: list[str]) -> Program:
         raise ImportError(str(error)) from error
     if code is None:
         raise ImportError(f"{arguments[0]!r} holds no code")
-    names: dict[str, object] = {"__file__": path, "__loader__": loader, "__cached__": None}
+    names: dict[str, object] = {"__file__": path, "__loader__": loader, **_cached(None)}
     return Program(code, names, arguments, os.path.dirname(os.path.realpath(path)))
 
 
@@ -95,10 +95,14 @@ def _load(spec: ModuleSpec) -> tuple[types.CodeType, dict[str, object]]:
         "__spec__": spec,
         "__file__": spec.origin,
         "__loader__": spec.loader,
-        "__cached__": spec.cached,
         "__package__": spec.parent,
+        **_cached(spec.cached),
     }
     return code, names
+
+
+def _cached(path: str | None) -> dict[str, object]:
+    return {"__cached__": path} if sys.version_info < (3, 15) else {}  # it is gone since
 
 
 def run(program: Program) -> None:
