@@ -108,7 +108,11 @@ def test_import_opens_nothing_outside_the_package(
     files = [line for line in opened if "O_DIRECTORY" not in line]
     assert any("_native" in line for line in files)  # so the trace sees files
     package = f'"{Path(fasttrust.__file__).resolve().parent}/'
-    assert [] == [line for line in files if package not in line]
+    # A wheel for C libraries from before 2.34 names libdl, where dlopen() was: the system's loader
+    # looks it up, and finds it empty today.
+    libdl = ('"/etc/ld.so.cache"', '/libdl.so.2"')
+    others = [line for line in files if package not in line]
+    assert [] == [line for line in others if not any(name in line for name in libdl)]
 
 
 def looks_between(lines: list[str]) -> dict[str, list[str]]:
