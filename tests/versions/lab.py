@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -61,6 +62,8 @@ class Place(NamedTuple):
     by_default: bool = False
     #: The oldest cffi that pyproject.toml allows, in place of the newest.
     oldest_cffi: bool = False
+    #: It has no GIL, and no wheels of what the tests need: threads.py runs in place of them.
+    threads: bool = False
 
 
 PYTHONS = {
@@ -77,6 +80,7 @@ PYTHONS = {
     "sid-3.15": Place("python3.15", "sid"),
     "sid-3.15-dbg": Place("python3.15-dbg", "sid"),
     "experimental-3.13": Place("built", "experimental", by_default=True),  # 4.0
+    "free-threaded-3.13": Place("built", "free-threaded", threads=True),
     "trixie-pypy": Place("pypy3", "trixie"),
     "sid-pypy": Place("pypy3", "sid"),
 }
@@ -98,14 +102,17 @@ class Python:
         self.root = debian.root(place.debian, smoke=smoke) if place.debian else None
         folder = Path("/labs" if self.root else labs.LABS / "versions" / "here") / name
         self.inside = folder / "bin" / "python"
-        self.command = place.command
+        self.command, self.threads = place.command, place.threads
         cffi = f"cffi=={oldest_cffi()}" if place.oldest_cffi else "cffi"
         done, wanted = self.path(folder / "done"), " ".join((cffi, *NEEDED, *WELCOME))
         if not done.exists() or done.read_text("utf-8") != wanted:
             shutil.rmtree(self.path(folder), ignore_errors=True)
             self.run(self.found(), "-m", "venv", folder)
-            self.pip(cffi, *NEEDED)
-            for package in WELCOME:
+            if place.threads:
+                self.cffi_in_spite_of_itself(folder)
+            else:
+                self.pip(cffi, *NEEDED)
+            for package in () if place.threads else WELCOME:
                 self.pip("--only-binary=:all:", package, must=False)
             done.write_text(wanted, "utf-8")
 
@@ -152,16 +159,36 @@ class Python:
             print(f"  not installed: {arguments[-1]}: {done.stderr.strip()[-300:]}", flush=True)
         return done.returncode == 0
 
+    def cffi_in_spite_of_itself(self, folder: Path) -> None:
+        """Install cffi on a free-threaded 3.13, which it refuses before it is compiled.
+
+        The source of 3.14t is not to be had, and what cffi does there it does here.
+        """
+        there = self.path(folder)
+        download = (sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary=cffi")
+        debian.call(*download, "-d", there, "cffi")
+        (packed,) = there.glob("cffi-*.tar.gz")
+        with tarfile.open(packed) as archive:
+            archive.extractall(there, filter="data")
+        name = packed.name.removesuffix(".tar.gz")
+        setup = there / name / "setup.py"
+        text = setup.read_text("utf-8")
+        setup.write_text(text.replace("sys.version_info < (3, 14)", "False"), "utf-8")
+        self.pip("setuptools>=77")
+        self.pip("--no-build-isolation", folder / name)
+
     def test(self, wheel: Path, sdist: Path, clone: Path, arguments: list[str]) -> bool:
         """Install the wheel and run the suite beside it; tell whether all is well."""
         ask = "import sys; print(sys.implementation.name)"
         cpython = self.run(self.inside, "-c", ask).stdout.strip() == "cpython"
+        served = cpython and not self.threads  # by the wheel
         work = Path(tempfile.mkdtemp(prefix="fasttrust-", dir=self.path(Path("/tmp"))))
         inside = Path("/tmp") / work.name if self.root else work
         try:
-            shutil.copy(wheel if cpython else sdist, work)
-            package = inside / (wheel if cpython else sdist).name
-            if not self.pip("--force-reinstall", "--no-deps", package, must=False):
+            shutil.copy(wheel if served else sdist, work)
+            package = inside / (wheel if served else sdist).name
+            alone = ("--no-build-isolation",) if self.threads else ()
+            if not self.pip(*alone, "--force-reinstall", "--no-deps", package, must=False):
                 return False
             (work / "suite").mkdir()
             for name in BESIDE_TESTS:
@@ -174,8 +201,11 @@ class Python:
             print(probed.stdout.strip() + probed.stderr, flush=True)
             if probed.returncode != 0:
                 return False
-            pytest = (self.inside, "-m", "pytest", "-q", "-rs", *arguments)
-            return self.run(*pytest, must=False, shown=True, cwd=inside / "suite").returncode == 0
+            tests: tuple[str | Path, ...] = ("-m", "pytest", "-q", "-rs", *arguments)
+            if self.threads:
+                tests = ("-Werror", "tests/versions/threads.py", inside)
+            tested = self.run(self.inside, *tests, must=False, shown=True, cwd=inside / "suite")
+            return tested.returncode == 0
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
