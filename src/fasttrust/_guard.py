@@ -8,6 +8,7 @@ the guard lets go of the connection for good: there is nothing left to move a by
 
 from __future__ import annotations
 
+import functools
 import ssl
 import threading
 import weakref
@@ -112,8 +113,13 @@ class Pipe:
                 self._moving = False
 
 
-# What is still told of a connection that was refused.
+def _same(answer: Any) -> Any:
+    return answer
+
+
+# What is still told of a connection that was refused: these, and what these answer.
 _KEPT = ("context", "server_hostname", "server_side", "session_reused")
+_ANSWERS = ("cipher", "compression", "selected_alpn_protocol", "shared_ciphers")
 # What tells something of a connection and moves nothing.
 _TELLS = frozenset(
     {
@@ -229,6 +235,8 @@ class Guard:
         owner = self.owner
         self._owner = (lambda: None) if owner is None else weakref.ref(owner)  # it holds us
         self._kept = {name: getattr(self._inner, name) for name in _KEPT}
+        for name in _ANSWERS:
+            self._kept[name] = functools.partial(_same, getattr(self._inner, name)())
         self._error = again
         self._inner = self._pipe = None
 

@@ -10,7 +10,7 @@ from telling import says
 import fasttrust
 import peer
 from fasttrust import TrustStore
-from pki import HOST, NOW, Issued, pem, root
+from pki import HOST, NOW, Chain, Issued, pem, root
 from world import code, ders
 
 pytestmark = [*GUARD_TESTS, TOLD]
@@ -52,6 +52,8 @@ def test_system_knows_whom_the_own_anchors_do_not() -> None:
     """Where they only know nobody its word counts, and of two such refusals the first."""
     context = trusting(STRANGER)
     assert (20, ()) == ask(context)
+    with_root = peer.connect(context, peer.server_context(Chain(WHOLE)))
+    assert 19 == code(with_root.client_error)  # the own anchors' reason, for both know nobody
     says(23, native=1)
     assert (23, ()) == ask(context)
     says(0, WHOLE)
