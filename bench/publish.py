@@ -72,7 +72,7 @@ def main() -> int:
     RESULTS.mkdir(exist_ok=True)
     for old in RESULTS.iterdir():
         old.unlink()
-    pictures = sorted(folder.glob("*.svg"))
+    pictures = [folder / name for name in written["pictures"]]
     for path in pictures:
         shutil.copy(path, RESULTS)
     if (folder / "results.json").stat().st_size <= LARGEST:

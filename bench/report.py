@@ -109,15 +109,15 @@ def write(
     }
     form, load = "fast" if bench.fast else "full", facts["verdict"].partition(":")[0]
     label = f"{form} run on a {load} machine; {facts['python']}; {facts['openssl']}"
-    texts = {
-        "results.json": json.dumps(written, indent=1, ensure_ascii=False),
-        "table.md": f"{label}\n\n{markdown(rows)}",
-    }
+    texts = {"table.md": f"{label}\n\n{markdown(rows)}"}
     for name, group in groups.items():
         if picture := plot.ratios(f"{name}: ours divided by the peer's", label, group):
             texts[f"{name}.svg"] = picture
     for name, drawn in bench.plots.items():
         texts[f"{harness.named(name)}.svg"] = plot.lines(drawn, label)
+    # An older run's may lie beside them.
+    written["pictures"] = sorted(name for name in texts if name.endswith(".svg"))
+    texts["results.json"] = json.dumps(written, indent=1, ensure_ascii=False)
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
     suite: Any = _suite(bench)

@@ -272,3 +272,31 @@ def test_readmes_have_a_place_for_results(path: str) -> None:
     """Both show the last published run."""
     page = TOP / path
     assert "<!-- results: written by bench/publish.py -->" in page.read_text("utf-8")
+
+
+def test_only_the_runs_own_pictures_are_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder may hold those of an older run, of measurements that are no more."""
+    pytest.importorskip("pyperf", reason="pyperf is of the extra `bench`")
+    folder, top = tmp_path / "out", tmp_path / "top"
+    bench = harness.Bench(tmp_path, True)
+    bench.keep("a figure", "second", [{"fasttrust": [1.0], "ssl": [2.0]}])
+    facts = {
+        "verdict": "quiet",
+        **dict.fromkeys(("cpu", "cores", "python", "openssl", "store"), ""),
+    }
+    report.write(folder, facts, {"new": ROWS}, bench)
+    (folder / "old.svg").write_text("<svg/>")
+    marks = "<!-- results: written by bench/publish.py --><!-- end of results -->"
+    (top / "bench").mkdir(parents=True)
+    for page in (top / "README.md", top / "bench" / "README.md"):
+        page.write_text(marks, "utf-8")
+    monkeypatch.setattr(harness, "ROOT", top)
+    monkeypatch.setattr(publish, "RESULTS", top / "bench" / "results")
+    monkeypatch.setattr(sys, "argv", ["publish", str(folder)])
+    assert 0 == publish.main()
+    assert {"new.svg", "results.json"} == {path.name for path in publish.RESULTS.iterdir()}
+    assert "(results/new.svg)" in (top / "bench" / "README.md").read_text("utf-8")
+    monkeypatch.setattr(sys, "argv", ["publish", str(tmp_path / "nowhere")])
+    assert 2 == publish.main()
