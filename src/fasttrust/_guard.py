@@ -367,8 +367,11 @@ class Guard:
 
     @property
     def session(self) -> Any:
-        """The session; one that is offered is left out, for nobody can tell how it was verified."""
-        return self._alive().session
+        """The session; one that is offered is left out, for nobody can tell how it was verified.
+
+        A refused connection has none.
+        """
+        return None if self._error is not None else self._inner.session
 
     @session.setter
     def session(self, session: Any) -> None:
