@@ -74,7 +74,7 @@ def refuses_to_serve(context: ssl.SSLContext, root: pki.Issued) -> bool:
 def test_backend_says_what_to_do() -> None:
     """The reason is a sentence."""
     record = fasttrust.backend()
-    assert ("compat", VERIFIER, ssl.OPENSSL_VERSION) == record[:3]  # on the double: differs.txt
+    assert ("compat", VERIFIER, ssl.OPENSSL_VERSION) == record[:3]
     wanted = "a Python that loads OpenSSL" if modes.HIDDEN else "=compat asks for it$"
     assert re.search(wanted, record.reason)
 
