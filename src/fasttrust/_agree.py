@@ -28,6 +28,7 @@ _EXTENSIONS = b"\x00\x05\xff\x01\x00\x01\x00"
 
 _OF_THE_KEY = ("WRONG_CERTIFICATE_TYPE", "UNKNOWN_CERTIFICATE_TYPE")
 
+_NO_TLS_1_2 = int(ssl.OP_NO_TLSv1_2)
 _CRLS = int(ssl.VERIFY_CRL_CHECK_CHAIN)
 _STRICT = int(ssl.VERIFY_X509_STRICT)
 _PARTIAL_CHAIN = 0x80000  # X509_V_FLAG_*
@@ -118,6 +119,7 @@ def verified(
 def _context(suite: str, host: str | None, terms: Terms) -> Any:
     context: Any = _Client(int(ssl.PROTOCOL_TLS_CLIENT))
     context.minimum_version = context.maximum_version = _TLS_1_2
+    context.options &= ~_NO_TLS_1_2  # the machine's configuration may say so of real connections
     same = terms.level is None or terms.level == context.security_level
     context.set_ciphers(suite if same else f"{suite}:@SECLEVEL={terms.level}")
     context.verify_mode = int(ssl.CERT_REQUIRED)

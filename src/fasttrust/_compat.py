@@ -89,22 +89,19 @@ def context_attach(
     dropped: _native.Index | None = None,
 ) -> None:
     """Give the context a state; what it trusts is loaded by its connections."""
-    before = state_of(context)
-    state = State(keep)
+    # The store goes on to hold what it held, and whoever is just filling it goes on to say so.
+    state = state_of(context) or State()
     held = vars(context)["_fasttrust_held"]
+    # Whoever trusted the system on both sides may do so no longer.
+    state.one_sided = state.one_sided or (state.system and not held.for_servers)
     if keep and held.system and not for_servers and _protocol(context) != _CLIENT:
         own = _Base.get_ca_certs(context, True)
-        state.one_sided = bool(own) and not {*held.system.certificates()}.isdisjoint(own)
-    if before is not None:  # the store goes on to hold what it held
-        state.indexes, state.loaded = set(before.indexes), set(before.loaded)
-        state.fed, state.system, state.filled = before.fed, before.system, before.filled
-        # Whoever trusted the system on both sides may do so no longer.
-        no_longer = before.system and not held.for_servers
-        state.one_sided = state.one_sided or before.one_sided or no_longer
-        state.foreign = state.foreign or before.foreign
-        state.owned, state.shows = before.owned, before.shows
-    if _Base.session_stats(context)["accept"]:
-        state.since = time.time()  # whatever clients were verified under until now
+        shared = bool(own) and not {*held.system.certificates()}.isdisjoint(own)
+        state.one_sided = state.one_sided or shared
+    state.foreign = state.foreign or keep
+    # Whatever clients were verified under until now.
+    state.under = None
+    state.since = time.time() if _Base.session_stats(context)["accept"] else 0.0
     state.asks_platform = ask_platform and _protocol(context) != _SERVER
     context._fasttrust_store = state
 
@@ -167,47 +164,71 @@ def wrap(
     """
     if server_side and context.sni_callback is not None and context.verify_mode != _NONE:
         hand_out_no_tickets(context)
-    pipe = None
-    modes: list[int] = []
     within = _opened.is_within()
-    while True:
-        held, _ = given(context)
-        held.freshen()  # logs, which is nothing to do under a lock
-        with _opened.making:
-            now, state = given(context)
-            if now is not held:
-                continue  # attached meanwhile
-            if state.asks_platform and not server_side:
-                if bio:
-                    pipe = Pipe(*bio)
-                to = bio if pipe is None else (pipe.held,)
-                connect = functools.partial(make, *to, False, host, owner=owner)
-                inner, settings = _opened.unverified(context, connect, within)
-            else:
-                _opened.put_back(context)
-                # Read before and after: another thread may set it.
-                settings = _opened.settings_of(context)
-                modes = [settings.verify_mode]
-                if server_side and modes != [_NONE]:
-                    note_trust(context, state, held)
-                inner = make(*bio, server_side, host, owner=owner)
-                modes.append(_opened.settings_of(context).verify_mode)
-            fill(context, state, held, server_side)
-            break
+    connect = functools.partial(
+        _connect, context, make, bio, server_side=server_side, host=host, owner=owner, within=within
+    )
+    while (made := connect()) is None:
+        pass  # attached anew meanwhile
+    inner, judge, pipe = made
     if session is not None and not isinstance(session, ssl.SSLSession):
         raise TypeError("Value is not a SSLSession.")
-    if state.asks_platform and not server_side:
-        anchors = [der for index in held.indexes for der in index.certificates()]
-        if state.owned or (anchors and held.policy.at_time is not None):
-            _tell_ignored(state)
-        if state.shows and not bio:
-            _asked.tell_shown()
-        judge: Any = _asked.OfPlatform(context, host, settings, held.policy, anchors)
-    else:
-        check_judge(held.policy, False)
-        judge = OfOpenSSL(context, server_side, modes)
+    if isinstance(judge, OfOpenSSL):
         judge.check_side(context)
+    else:
+        _tell(context, shown=not bio)
     return Guard(inner, judge, pipe, unowned=bool(bio) and owner is None)
+
+
+def _connect(
+    context: Any,
+    make: Callable[..., Any],
+    bio: tuple[ssl.MemoryBIO, ...],
+    *,
+    server_side: bool,
+    host: str | None,
+    owner: object,
+    within: bool,
+) -> tuple[Any, Any, Pipe | None] | None:
+    """Return a connection, its judge, and what it writes to instead of its BIO.
+
+    Returns:
+        None where the context's trust was changed before all of that was done.
+    """
+    held, _ = given(context)
+    held.freshen()  # logs, which is nothing to do under a lock
+    with _opened.making:
+        now, state = given(context)
+        if now is not held:
+            return None
+        pipe = None
+        if state.asks_platform and not server_side:
+            pipe = Pipe(*bio) if bio else None
+            to = bio if pipe is None else (pipe.held,)
+            bare = functools.partial(make, *to, False, host, owner=owner)
+            inner, settings = _opened.unverified(context, bare, within)
+            anchors = [der for index in held.indexes for der in index.certificates()]
+            judge: Any = _asked.OfPlatform(context, host, settings, held.policy, anchors)
+        else:
+            check_judge(held.policy, False)
+            _opened.put_back(context)
+            # Read before and after: another thread may set it.
+            modes = [_opened.settings_of(context).verify_mode]
+            if server_side and modes != [_NONE]:
+                note_trust(context, state, held)
+            inner = make(*bio, server_side, host, owner=owner)
+            modes.append(_opened.settings_of(context).verify_mode)
+            judge = OfOpenSSL(context, server_side, modes)
+        return (inner, judge, pipe) if fill(context, state, held, server_side) else None
+
+
+def _tell(context: Any, *, shown: bool) -> None:
+    """Say what the platform does not look at, and that a socket shows our certificate early."""
+    held, state = given(context)
+    if state.owned or (held.indexes and held.policy.at_time is not None):
+        _tell_ignored(state)
+    if state.shows and shown:
+        _asked.tell_shown()
 
 
 def _tell_ignored(state: State) -> None:

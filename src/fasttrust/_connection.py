@@ -11,7 +11,7 @@ from ._certificate import Certificate, certificates, encoded
 from ._door import door, is_attached
 from ._errors import VerificationError, ssl_refusal, verification_error
 from ._hints import hint, without_store
-from ._mode import is_guard
+from ._mode import compat_reason, is_guard
 from ._typing import Any
 
 _MISSING, _CLOSED = object(), object()
@@ -73,8 +73,10 @@ class Watched:
         if self._fasttrust_record is not None:
             return self._fasttrust_record
         sslobj = find_sslobj(self)  # gevent tells no owner
-        ours = sslobj is not None and self._is_ours()
-        return door().record_watch(sslobj) if ours else None
+        if sslobj is None or not self._is_ours() or is_guard(sslobj) != bool(compat_reason()):
+            return None  # made past our methods, say
+        record: _native.Record = door().record_watch(sslobj)
+        return record
 
     def get_verified_chain(self) -> list[bytes]:
         """Return the verified chain in DER, leaf first, as Python 3.13's method of that name.

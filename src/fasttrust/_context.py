@@ -301,10 +301,10 @@ def adopt(
     if other != _native.HOLDER:
         raise RuntimeError(f"the context is verified by another copy of fasttrust: {other}")
     before = type(context)
-    with _attaching:
+    # In this order: a signal's handler may attach while a connection is made.
+    with changing(), _attaching:
         derived = _verified_class(before)
-        with changing():  # nothing that is there only while a connection is made
-            state = context.__dict__.copy()
+        state = context.__dict__.copy()
         try:
             _install(
                 context,
@@ -315,11 +315,10 @@ def adopt(
                 derived=derived,
             )
         except BaseException:
-            with changing():
-                if type(context) is not before:
-                    context.__class__ = before
-                context.__dict__.clear()
-                context.__dict__.update(state)
+            if type(context) is not before:
+                context.__class__ = before
+            context.__dict__.clear()
+            context.__dict__.update(state)
             raise
 
 

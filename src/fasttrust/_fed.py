@@ -50,11 +50,10 @@ class State:
         "under",
     )
 
-    def __init__(self, foreign: bool) -> None:
+    def __init__(self) -> None:
         self.indexes: set[bytes] = set()
         self.loaded: set[bytes] = set()
-        self.foreign = foreign
-        self.owned = False
+        self.foreign = self.owned = False
         self.fed = self.system = self.filled = self.one_sided = False
         self.asks_platform = self.shows = self.told = False
         self.under: object = None
@@ -72,37 +71,54 @@ def loaded(context: Any) -> set[bytes]:
     return set() if state is None else state.loaded
 
 
-def fill(context: Any, state: State, held: Any, server_side: bool) -> None:
+def fill(context: Any, state: State, held: Any, server_side: bool) -> bool:
     """Put what counts on that side of a connection into the context's store.
 
     Whoever calls it has just looked at the system's.
+
+    Returns:
+        Whether that is what the context trusts: an interrupt may have attached it anew.
     """
     for index in held.indexes:
         if index.digest not in state.indexes:
+            if not _begin(context, state, held):
+                return False
             _load(context, state, index.certificates())
             state.indexes.add(index.digest)
     system = held.system
     if system is None or system.asks_platform:
-        return
+        return True
     if server_side and not held.for_servers:
-        return
-    state.one_sided = not held.for_servers  # first: whoever asks meanwhile must know
+        return True
     found = system.state
-    if state.filled or found.problem is not None:
-        return
-    state.system = state.fed = True
+    fills = not state.filled and found.problem is None
+    if fills and not _begin(context, state, held):
+        return False
+    state.one_sided = not held.for_servers  # first: whoever asks meanwhile must know
+    if not fills:
+        return True
+    state.system = True
     for directory in found.where.directories:
         with contextlib.suppress(OSError):  # one that is missing is skipped
             _Base.load_verify_locations(context, None, directory, None)
     _load(context, state, found.in_no_directory)
     state.filled = True
+    return True
+
+
+def _begin(context: Any, state: State, held: Any) -> bool:
+    """Say that the store is no longer empty, unless what it is to be fed is no longer trusted."""
+    was, state.fed = state.fed, True  # first: from here on attach() replaces nothing
+    if vars(context).get("_fasttrust_held") is held:
+        return True
+    state.fed = was
+    return False
 
 
 def _load(context: Any, state: State, certificates: list[bytes]) -> None:
     new = [der for der in certificates if der not in state.loaded]
     if not new:
         return
-    state.fed = True
     try:
         _Base.load_verify_locations(context, None, None, b"".join(new))
     except ssl.SSLError:

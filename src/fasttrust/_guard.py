@@ -363,7 +363,13 @@ class Guard:
 
     @owner.setter
     def owner(self, owner: Any) -> None:
-        self._alive().owner = owner
+        inner = self._alive()
+        before = inner.owner
+        try:
+            inner.owner = owner
+        except TypeError:  # C has dropped the one before by then, and shows callbacks itself
+            inner.owner = self if before is None else before
+            raise
 
     @property
     def session(self) -> Any:

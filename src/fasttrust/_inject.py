@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from . import _bundles, _context, _log, _native
 from ._connection import watched_class
+from ._door import changing
 from ._mode import compat_reason
 from ._native import HOLDER
 from ._standard import Standard as _Standard
@@ -241,7 +242,7 @@ def _taken_over(context: Any, settings: _Settings) -> bool:
         return False
     if hasattr(context, "_fasttrust_holder"):
         return False  # another copy's
-    with _context._attaching:
+    with changing(), _context._attaching:
         if isinstance(context, Verified):
             return True  # another thread did
         try:

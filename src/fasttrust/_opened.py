@@ -4,7 +4,8 @@ Beneath a connection that the platform judges OpenSSL verifies nobody, and what 
 takes from its context when it is made. So the context verifies nobody just then, under a lock, and
 at all other times as the program set it: by whatever means that was, for C's own settings are the
 only ones. Who makes a connection past our methods (the program gave the context another class, or
-called C's own method) gets one of ``ssl``'s, which refuses whom only the system knows.
+called C's own method) gets one of ``ssl``'s, which refuses whom only the system knows; but for
+that instant, in another thread or in what interrupts this one, when nobody is asked.
 
 What is set in that instant by C's own descriptors (``_ssl._SSLContext.verify_mode``), which wait
 for no lock of ours, counts afterwards where it is stricter than what was set before. One thing
@@ -37,9 +38,18 @@ _OPENED = "_fasttrust_opened"
 making: Any = threading.RLock()
 
 
+#: The contexts that are open now.
+_open_now: list[Any] = []
+#: How often a connection is made anew because something was set meanwhile.
+_TRIES = 100
+
+
 def _after_fork() -> None:
     global making  # noqa: PLW0603 - another thread of the parent may have held it
     making = threading.RLock()
+    for context in _open_now:  # that thread is not there to do it
+        close(context)
+    _open_now.clear()
 
 
 _native.after_fork(_after_fork)
@@ -117,13 +127,17 @@ def unverified(context: Any, make: Callable[[], Any], within: bool) -> tuple[Any
         context: its context.
         make: makes it.
         within: what ``is_within`` said before that.
+
+    Raises:
+        ssl.SSLError: somebody goes on changing what it is to be judged by.
     """
     if not within:
         close(context)  # one interrupt after another may have kept it from being closed
-    outermost = _kept(context) is None
+    outermost, depth = _kept(context) is None, len(_open_now)
     try:
         try:
-            while True:
+            _open_now.append(context)
+            for _ in range(_TRIES):
                 forbid_renegotiation(context)
                 settings = vars(context)[_OPENED] = _heard(context)
                 _open(context, settings)
@@ -133,19 +147,27 @@ def unverified(context: Any, make: Callable[[], Any], within: bool) -> tuple[Any
                 as_it_was = _kept(context) == settings and _of_c(context) == (_NONE, False)
                 if as_it_was and not forbid_renegotiation(context):
                     return inner, settings
+            raise ssl.SSLError(
+                ssl.SSL_ERROR_SSL,
+                "the context's settings are changed while it connects, again and again",
+            )
         finally:
-            if outermost:
-                close(context)
+            # What this interrupts may be about to forget that the context is open: it is left
+            # shut, and opened again there where need be.
+            (close if outermost else put_back)(context)
     except BaseException:
         if outermost:  # an interrupt may have come before it could be done, or while it was
             close(context)
         raise
+    finally:
+        del _open_now[depth:]
 
 
 def forbid_renegotiation(context: Any) -> bool:
     """Let no server show another certificate after the verdict (TLS 1.2); tell if one could."""
     options = int(_options.__get__(context))
-    could = not options & _NO_RENEGOTIATION
+    # BoringSSL and its kin have no such option, for they never renegotiate.
+    could = bool(_NO_RENEGOTIATION) and not options & _NO_RENEGOTIATION
     if could:
         _options.__set__(context, options | _NO_RENEGOTIATION)
     return could
