@@ -17,7 +17,7 @@ import fasttrust
 import modes
 import peer
 import pki
-from fasttrust import TrustStore, _mode
+from fasttrust import TrustStore, _compat, _mode
 from world import (
     VERIFIER,
     Pair,
@@ -235,6 +235,30 @@ def test_attach_refuses_what_a_store_cannot_forget() -> None:
     unused = made(CLIENT)
     fasttrust.attach(unused, trust=TrustStore.from_der([LOADED.der]))
     assert [20, 0] == [as_client(unused, root) for root in (SYSTEM, LOADED)]
+
+
+@pytest.mark.parametrize("exact", [False, True], ids=["beside the system", "exactly one"])
+def test_handler_that_attaches_just_before_the_store_is_fed(
+    exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is not fed what counts no more, and it is known what it holds."""
+    context = made(BOTH)
+    trust = TrustStore.from_der([LOADED.der]) if exact else None
+    fill = _compat.fill
+
+    def interrupted(*given: Any) -> bool:
+        monkeypatch.setattr(_compat, "fill", fill)
+        fasttrust.attach(context, trust=trust)
+        return fill(*given)
+
+    monkeypatch.setattr(_compat, "fill", interrupted)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    if exact:
+        assert [20, 0] == [as_client(context, root) for root in (SYSTEM, LOADED)]
+    else:
+        assert 0 == as_client(context, SYSTEM)
+        assert refuses_to_serve(context, SYSTEM)
 
 
 # ---- what is fed ---------------------------------------------------------------------------------

@@ -47,9 +47,7 @@ _TRIES = 100
 def _after_fork() -> None:
     global making  # noqa: PLW0603 - another thread of the parent may have held it
     making = threading.RLock()
-    for context in _open_now:  # that thread is not there to do it
-        close(context)
-    _open_now.clear()
+    _close_all()  # that thread is not there to do it
 
 
 _native.after_fork(_after_fork)
@@ -113,6 +111,12 @@ def close(context: Any) -> None:
     vars(context).pop(_OPENED, None)
 
 
+def _close_all() -> None:
+    for context in _open_now:
+        close(context)
+    _open_now.clear()
+
+
 def is_within() -> bool:
     """Tell whether this interrupts, in its own thread, the making of some connection."""
     return bool(making._is_owned())
@@ -131,8 +135,9 @@ def unverified(context: Any, make: Callable[[], Any], within: bool) -> tuple[Any
     Raises:
         ssl.SSLError: somebody goes on changing what it is to be judged by.
     """
-    if not within:
-        close(context)  # one interrupt after another may have kept it from being closed
+    if not within:  # one interrupt after another may have kept some from being closed
+        _close_all()
+        close(context)
     outermost, depth = _kept(context) is None, len(_open_now)
     try:
         try:
