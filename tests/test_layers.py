@@ -189,6 +189,7 @@ BELOW = {
         "_bundles",
         "_connection",
         "_context",
+        "_door",
         "_mode",
         "_standard",
         "_trust",
