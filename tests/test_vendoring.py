@@ -75,6 +75,13 @@ def test_copy_says_only_its_own_name(site: Path) -> None:
     assert [f"[True] [0, 20] {fasttrust.backend().mode}", "client 1"] == lines[2:]
 
 
+def test_wheel_carries_our_licence_and_types(site: Path) -> None:
+    """What stands beside the modules is in the wheel: our licence too, which goes where they go."""
+    copied = site / "client" / "_tls"
+    assert (vendor.TOP / "LICENSE").read_bytes() == (copied / "LICENSE").read_bytes()
+    assert {"py.typed", "_core.pyi"} <= {path.name for path in copied.iterdir()}
+
+
 @pytest.mark.parametrize("flags", ["", "sys.setdlopenflags(os.RTLD_NOW | os.RTLD_GLOBAL); "])
 @pytest.mark.parametrize("order", ["fasttrust, client._tls", "client._tls, fasttrust"])
 def test_both_at_once(site: Path, order: str, flags: str) -> None:
