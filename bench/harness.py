@@ -222,8 +222,8 @@ def counts(peers: Peers, rounds: int, batch: int, most: int, folder: str) -> lis
     """Count each participant once a round, under callgrind.
 
     The answer tells for each numbered file of callgrind's whose it is, and of how many calls; the
-    first are of nobody: nothing at all, to be taken off the others, and what sizes the batches. A
-    round that nobody counts comes first: the interpreter adapts itself to what it does often.
+    first are of nobody: nothing at all, to be taken off the others, and what sizes the batches. Two
+    rounds that nobody counts come first: the interpreter adapts itself to what it does often.
     """
     counter = ctool.Counter(Path(folder))
     counter.count(int, 1)
@@ -236,7 +236,7 @@ def counts(peers: Peers, rounds: int, batch: int, most: int, folder: str) -> lis
         told.append(("", 1))
         sizes[name] = max(1, min(most, int(batch / once)))
     for name, call in peers.items():
-        for _ in range(sizes[name]):
+        for _ in range(min(most, 2 * sizes[name])):
             call()
     for _ in range(rounds):
         for name, call in peers.items():
