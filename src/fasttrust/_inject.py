@@ -35,7 +35,8 @@ _METHODS = (
 )
 _WRAPPERS = ("_wrap_socket", "_wrap_bio")
 _CLASSES = ("sslsocket_class", "sslobject_class")
-_MISSING = object()
+# Nothing stood there: a value that is one and the same after a reload, too.
+_MISSING = ...
 
 
 class _Settings(NamedTuple):
@@ -43,10 +44,11 @@ class _Settings(NamedTuple):
     bundles: bool
 
 
+# Both outlive importlib.reload of this module, as what stands in the class does.
 # None while we are not injected. Read once by every call.
-_settings: _Settings | None = None
+_settings: _Settings | None = globals().get("_settings")
 # Our members, and what stood in the class's dictionary in their place.
-_placed: dict[str, tuple[object, object]] = {}
+_placed: dict[str, tuple[object, object]] = globals().get("_placed", {})
 # Reentrant, for a signal's handler may inject or extract too.
 _changing = threading.RLock()
 

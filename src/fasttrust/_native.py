@@ -58,7 +58,8 @@ SYSTEM_NAME: str = ffi.string(lib.ft_system_name()).decode("ascii")
 #: Whether the system is a verifier that is asked, and not a list of anchors that OpenSSL is given.
 PLATFORM_DECIDES: bool = SYSTEM_NAME != "openssl"
 
-_opened = False
+# Of the process: importlib.reload of this module leaves what C found where it is.
+_opened: bool = globals().get("_opened", False)
 # Reentrant, for a signal's handler or a finalizer may make a context too.
 _open_lock = threading.RLock()
 
