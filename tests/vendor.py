@@ -53,8 +53,8 @@ def lay_out(project: Path) -> Path:
     return project
 
 
-def build(project: Path, into: Path) -> Path:
-    """Build the client's wheel, and return the folder that it is unpacked into."""
+def skip_without_setuptools() -> None:
+    """Skip the test where there is none that builds packages of ours."""
     # By its metadata: beside a distutils that was imported before it, importing it is an error.
     try:
         version = importlib.metadata.version("setuptools")
@@ -62,6 +62,11 @@ def build(project: Path, into: Path) -> Path:
         version = "0"
     if int(version.split(".")[0]) < 77:
         pytest.skip("no setuptools that can build it")
+
+
+def build(project: Path, into: Path) -> Path:
+    """Build the client's wheel, and return the folder that it is unpacked into."""
+    skip_without_setuptools()
     if importlib.util.find_spec("pip") is None:
         pytest.skip("there is no pip")
     if shutil.which(os.environ.get("CC", "gcc")) is None:
