@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from . import harness, stats, world
-from .harness import Bench, Peers, expect
+from . import harness, proof, stats, world
+from .harness import Bench, Task, expect
 from .stats import Row
 
 TITLE = "reading anchors, and verifying among them, by their number"
@@ -38,9 +39,10 @@ def run(bench: Bench) -> Iterator[Row]:
     yield stats.beside(figure, "instructions", runs, few, many, at_most=LOOKUP_TARGET)
 
 
-def reading() -> Peers:
-    """Index a bundle, each time as if it was seen for the first time."""
-    return {name: _reading(number) for number, name in NAMES.items()}
+def reading() -> Task:
+    """Index a bundle, each time as if it was seen for the first time; each tells its size."""
+    calls = {name: _reading(number) for number, name in NAMES.items()}
+    return Task(calls, lambda: [call() for call in calls.values()])
 
 
 def _reading(number: int) -> Callable[[], None]:
@@ -55,16 +57,30 @@ def _reading(number: int) -> Callable[[], None]:
     return call
 
 
-def verifying() -> Peers:
+def verifying() -> Task:
     """Verify one chain, whose root is among the last of the anchors."""
-    return {name: _verifying(number) for number, name in NAMES.items()}
+    import fasttrust
+
+    good, wrong, unknown = (
+        [fasttrust.Certificate(der) for der in world.sent(name)]
+        for name in (world.chain_name(), world.WRONG, world.UNKNOWN)
+    )
+    chain = list(good)
+    calls = {name: _verifying(number, chain) for number, name in NAMES.items()}
+
+    def prove() -> None:
+        for name, call in calls.items():
+            for shown in (wrong, unknown, good):
+                chain[:] = shown
+                expect(proof.accepts(call) == (shown is good), f"{name}: another verdict")
+
+    return Task(calls, prove)
 
 
-def _verifying(number: int) -> Callable[[], None]:
+def _verifying(number: int, chain: list[Any]) -> Callable[[], None]:
     import fasttrust
 
     trust = fasttrust.TrustStore.from_pem_file(world.made_bundle(number))
-    chain = [fasttrust.Certificate(der) for der in world.sent(world.chain_name())]
 
     def call() -> None:
         found = fasttrust.verify_chain(chain, server_hostname=world.HOST, trust=trust)

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from . import harness, peers, stats
-from .harness import Bench, Peers
-from .stats import OURS, Row, Values
+from . import harness, proof, stats
+from .harness import Bench, Peers, Task
+from .stats import Row, Values
 
 TITLE = "attaching, beyond the store that it replaces"
 TARGET = 10.0  # µs
@@ -53,18 +53,16 @@ def _beyond(figure: str, unit: str, runs: list[Values]) -> Row:
     return stats.beside(figure, unit, runs, BARE, BEYOND)
 
 
-def calls() -> Peers:
+def calls() -> Task:
     import fasttrust
 
-    peers.proved_contexts(OURS)
+    def attached() -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        fasttrust.attach(context)
+        return context
 
-    def attached() -> None:
-        fasttrust.attach(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    fasttrust.attach(context)
-    peers.proved(ATTACHED, context)
-    return {BARE: lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ATTACHED: attached, **store()}
+    made: Peers = {BARE: lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ATTACHED: attached}
+    return Task({**made, **store()}, proof.of_contexts({ATTACHED: attached}))
 
 
 def store() -> Peers:

@@ -14,8 +14,8 @@ import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import harness, peers, stats, world
-from .harness import Bench, Peers, expect
+from . import harness, peers, proof, stats, world
+from .harness import Bench, Task, expect
 from .peers import STDLIB
 from .stats import OURS, Row
 
@@ -73,15 +73,11 @@ def _asking(kind: str) -> dict[str, Callable[[Any], Any]]:
     return {OWN: method if has_method else own, VIEWS: ours, DER: ders, METHOD: method}
 
 
-def later(port: int, kind: str, length: int) -> Peers:
+def later(port: int, kind: str, length: int) -> Task:
     made, ask = peers.proved_contexts(OURS, STDLIB), _asking(kind)
     ours, theirs = (peers.connect(made[name], port) for name in (OURS, STDLIB))
-    expected = ask[OWN](theirs)
     sent = length if kind == "verified" or length == 1 else length - 1
-    expect(len(expected) == sent, f"a chain of {len(expected)}, not {sent}")
-    same = (ask[DER](ours), ask[DER](theirs), ask[METHOD](ours), list(map(bytes, ask[VIEWS](ours))))
-    expect(all(chain == expected for chain in same), "the chains differ")
-    calls = {
+    asked = {
         OWN: (ask[OWN], theirs),
         VIEWS: (ask[VIEWS], ours),
         DER: (ask[DER], ours),
@@ -89,22 +85,39 @@ def later(port: int, kind: str, length: int) -> Peers:
         FOREIGN_VIEWS: (ask[VIEWS], theirs),
         FOREIGN_DER: (ask[DER], theirs),
     }
-    return {
-        name: lambda call=call, tls=tls: _some(call(tls)) for name, (call, tls) in calls.items()
+    calls = {
+        name: lambda call=call, tls=tls: _some(call(tls)) for name, (call, tls) in asked.items()
     }
 
+    def prove() -> None:
+        expected = calls[OWN]()
+        expect(len(expected) == sent, f"a chain of {len(expected)}, not {sent}")
+        for name, call in calls.items():
+            expect(list(map(bytes, call())) == expected, f"{name}: another chain")
 
-def first(port: int, kind: str) -> Peers:
+    return Task(calls, proof.all_of(_proof(made), prove))
+
+
+def first(port: int, kind: str) -> Task:
     """Ask connections, each opened before, for their chain; each call asks another one."""
     made, ask = peers.proved_contexts(OURS, STDLIB), _asking(kind)
     contexts = {name: made[STDLIB if name == OWN else OURS] for name in ask}
-    return {name: _next(ask[name], context, port) for name, context in contexts.items()}
+    calls = {name: _next(ask[name], context, port) for name, context in contexts.items()}
+    return Task(calls, _proof(made))
 
 
-def _next(ask: Callable[[Any], Any], context: ssl.SSLContext, port: int) -> Callable[[], None]:
+def _proof(made: dict[str, Any]) -> Callable[[], None]:
+    """Return the proof of the contexts whose connections are asked."""
+    return proof.of_contexts(
+        {name: lambda context=context: context for name, context in made.items()}
+    )
+
+
+def _next(ask: Callable[[Any], Any], context: ssl.SSLContext, port: int) -> Callable[[], Any]:
     opened = iter([peers.connect(context, port) for _ in range(4 * ASKED + 2)])
     return lambda: _some(ask(next(opened)))
 
 
-def _some(chain: Any) -> None:
+def _some(chain: Any) -> Any:
     expect(chain, "no chain")
+    return chain

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
-from . import harness, stats, world
-from .harness import Bench, Peers, expect
+from . import harness, proof, stats, world
+from .harness import Bench, Task, expect
 from .stats import OURS, Row
 
 TITLE = "requests, httpx, aiohttp: from the constructor to the first byte"
@@ -51,14 +51,14 @@ def run(bench: Bench) -> Iterator[Row]:
             yield from stats.explain(found, WHY)
 
 
-def peers(client: str, port: int) -> Peers:
+def peers(client: str, port: int) -> Task:
     """Return a request by each way; what is injected is taken out again behind each."""
     import fasttrust
 
     find = socket.getaddrinfo
     socket.getaddrinfo = lambda host, *more, **words: find("127.0.0.1", *more, **words)  # type: ignore[assignment]
     make = {"requests": _requests, "httpx": _httpx, "aiohttp": _aiohttp}[client]
-    url, unknown = (f"https://{host}:{port}/" for host in (world.HOST, "wrong.test"))
+    url = f"https://{world.HOST}:{port}/"
     bundle, prepared = str(world.bundle()), fasttrust.create_default_context()
     gets: dict[str, Get] = {
         OURS: _between(fasttrust.inject_into_ssl, fasttrust.extract_from_ssl, make(None, None)),
@@ -70,22 +70,14 @@ def peers(client: str, port: int) -> Peers:
         gets[TRUSTSTORE] = _between(
             module.inject_into_ssl, module.extract_from_ssl, make(None, None)
         )
-    for name, get in gets.items():
-        expect(_refuses(get, unknown), f"{client}, {name}: accepts wrong.test")
-    return {name: lambda get=get: get(url) for name, get in gets.items()}
+    calls = {name: lambda get=get: get(url) for name, get in gets.items()}
+    return Task(calls, proof.of_connections(calls, port))
 
 
-def counted(client: str, port: int) -> Peers:
+def counted(client: str, port: int) -> Task:
     """Return those that are judged: truststore's reading of a bundle is 100 times the others'."""
-    return {name: call for name, call in peers(client, port).items() if name != TRUSTSTORE}
-
-
-def _refuses(get: Get, url: str) -> bool:
-    try:
-        get(url)
-    except Exception as error:
-        return "CERTIFICATE_VERIFY_FAILED" in str(error)
-    return False
+    calls = {n: call for n, call in peers(client, port).calls.items() if n != TRUSTSTORE}
+    return Task(calls, proof.of_connections(calls, port))
 
 
 def _between(before: Callable[[], object], after: Callable[[], object], get: Get) -> Get:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 
-from . import harness, peers, stats
-from .harness import Bench, Peers, expect
+from . import harness, proof, stats
+from .harness import Bench, Peers, Task, expect
 from .stats import OURS, Row
 
 TITLE = "compat mode: a context where there is a hashed directory"
@@ -35,12 +35,10 @@ def run(bench: Bench) -> Iterator[Row]:
     yield from stats.all_beside(figure, "instructions", runs, targets={BARE: TARGET})
 
 
-def making() -> Peers:
+def making() -> Task:
     import fasttrust
 
     expect(fasttrust.backend().mode == "compat", "this is not compat mode")
-    peers.proved(OURS, fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    return {
-        OURS: lambda: fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        BARE: lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-    }
+    ours: Peers = {OURS: lambda: fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
+    calls = {**ours, BARE: lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
+    return Task(calls, proof.of_contexts(ours))

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import floor, harness, peers, stats, world
-from .harness import Bench, Peers
+from . import floor, harness, peers, proof, stats, world
+from .harness import Bench, Peers, Task
 from .peers import HASHED, PYOPENSSL, STDLIB
 from .stats import OURS, Row
 
@@ -77,35 +77,35 @@ def bare() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def least() -> Peers:
+def least() -> Task:
     import fasttrust
 
-    peers.proved_contexts(OURS)
-    return {OURS: lambda: fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT), BARE: bare}
+    return _made({OURS: lambda: fasttrust.SSLContext(ssl.PROTOCOL_TLS_CLIENT), BARE: bare})
 
 
-def counted(is_fast: bool) -> Peers:
-    calls = least()
+def counted(is_fast: bool) -> Task:
     heavy = [] if is_fast else [STDLIB, PYOPENSSL, *([] if floor.why_not() else [floor.FLOOR])]
-    made = making()
-    return {**calls, **{name: made[name] for name in (HASHED, *heavy) if name in made}}
+    made = making().calls
+    return _made({**least().calls, **{n: made[n] for n in (HASHED, *heavy) if n in made}})
 
 
-def making() -> Peers:
-    peers.proved_contexts()
+def making() -> Task:
     calls: Peers = {**peers.contexts(), BARE: bare}
     calls.pop(peers.UNVERIFIED)
     if not floor.why_not():
         calls[floor.FLOOR] = floor.make_context(world.bundle())
-    return calls
+    return _made(calls)
 
 
-def used(port: int) -> Peers:
-    peers.proved_contexts()
+def _made(calls: Peers) -> Task:
+    return Task(calls, proof.of_contexts({n: make for n, make in calls.items() if n != BARE}))
+
+
+def used(port: int) -> Task:
     calls: Peers = {name: peers.fresh(make, port) for name, make in peers.contexts().items()}
     if not floor.why_not():
         calls[floor.FLOOR] = floor.fresh(world.bundle(), port, world.HOST)
-    return calls
+    return Task(calls, proof.of_connections(calls, port))
 
 
 def memory(name: str, port: int, contexts: int) -> float | None:
@@ -124,7 +124,9 @@ def memory(name: str, port: int, contexts: int) -> float | None:
         context = make()
         peers.connect(context, port).close()
         kept.append(context)
-    return (_resident() - before) / number
+    grown = (_resident() - before) / number
+    peers.proved(peers.UNVERIFIED if name == BARE else name, kept[-1])
+    return grown
 
 
 def _resident() -> int:

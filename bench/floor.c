@@ -3,7 +3,8 @@
  * runs, without Python. Loaded into the workers, where it takes turns with the peers; built with
  * PROGRAM, a process that starts, verifies one server, reads one byte and ends.
  *
- * Every function answers 0 for done and verified, else the line that failed.
+ * Every function answers 0 for done and verified, else the line that failed, below 0 where it was the
+ * verdict on the certificate that failed.
  */
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -12,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -70,6 +72,12 @@ static int is_as_asked(SSL *ssl)
     return SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE || SSL_get_verify_result(ssl) == X509_V_OK;
 }
 
+/* The answer for the line at which a connection failed. */
+static int answer(int line, SSL *ssl)
+{
+    return ssl != NULL && !is_as_asked(ssl) ? -line : line;
+}
+
 /* Connects, and reads one byte. `*session` is resumed if there is one, else it is set if not NULL. */
 int floor_connect(SSL_CTX *context, int port, const char *host, SSL_SESSION **session)
 {
@@ -95,6 +103,7 @@ int floor_connect(SSL_CTX *context, int port, const char *host, SSL_SESSION **se
     }
 
 cleanup:
+    line = answer(line, ssl);
     if (ssl != NULL) { // without this OpenSSL calls the session a bad one
         SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     }
@@ -171,6 +180,7 @@ int floor_memory(SSL_CTX *context, SSL_CTX *server_context, const char *host, do
     }
 
 cleanup:
+    line = answer(line, client);
     if (client != NULL && session != NULL) { // without this OpenSSL calls the session a bad one
         SSL_set_shutdown(client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     }
@@ -240,7 +250,10 @@ int floor_chain_verify(floor_chain *chain, const char *host, int expected)
     MUST(X509_STORE_CTX_init(store_ctx, chain->store, chain->leaf, chain->others) == 1);
     MUST(X509_STORE_CTX_set_default(store_ctx, "ssl_server") == 1);
     MUST(X509_VERIFY_PARAM_set1_host(X509_STORE_CTX_get0_param(store_ctx), host, 0) == 1);
-    MUST(X509_verify_cert(store_ctx) == 1);
+    if (X509_verify_cert(store_ctx) != 1) {
+        line = -__LINE__;
+        goto cleanup;
+    }
     MUST(sk_X509_num(X509_STORE_CTX_get0_chain(store_ctx)) == expected);
 
 cleanup:
@@ -253,11 +266,19 @@ cleanup:
 int main(int argc, char **argv)
 {
     SSL_CTX *context;
+    int line;
 
     if (argc != 4) {
         return 64;
     }
     context = floor_context(argv[1][0] != '\0' ? argv[1] : NULL);
-    return context == NULL || floor_connect(context, atoi(argv[2]), argv[3], NULL) != 0;
+    if (context == NULL) {
+        return 1;
+    }
+    line = floor_connect(context, atoi(argv[2]), argv[3], NULL);
+    if (line < 0) {
+        fputs("certificate verify failed\n", stderr);
+    }
+    return line != 0;
 }
 #endif

@@ -21,6 +21,17 @@ def why_not() -> str:
     return ctool.unavailable("floor.c")
 
 
+class RefusedError(WrongVerdictError):
+    """The floor refused the certificate, and that alone."""
+
+
+def _check(line: int) -> None:
+    """Raise unless that answer of floor.c says that all went well."""
+    if line < 0:
+        raise RefusedError(f"floor.c, line {-line}: certificate verify failed")
+    expect(line == 0, f"floor.c, line {line}")
+
+
 def _library() -> Any:
     library = ctool.library("floor.so")
     for name in _POINTERS:
@@ -51,7 +62,7 @@ def prove(bundle: Path, good: Path, unknown: Path, host: str) -> None:
         try:
             call()
             did = True
-        except WrongVerdictError:
+        except RefusedError:
             did = False
         expect(did == should, f"the floor {'accepts' if did else 'refuses'} {name} of {chain.name}")
 
@@ -76,7 +87,7 @@ def connecting(
 
     def call() -> None:
         line = library.floor_connect(made, port, name, kept)
-        expect(line == 0, f"floor.c, line {line}")
+        _check(line)
 
     if resumed:
         call()
@@ -91,7 +102,7 @@ def fresh(bundle: Path, port: int, host: str) -> Callable[[], None]:
         made = context(bundle)
         line = library.floor_connect(made, port, name, None)
         library.floor_context_free(made)
-        expect(line == 0, f"floor.c, line {line}")
+        _check(line)
 
     return call
 
@@ -115,7 +126,7 @@ def over_memory(
 
     def call() -> None:
         line = library.floor_memory(made, server, name, ctypes.byref(seconds), kept)
-        expect(line == 0, f"floor.c, line {line}")
+        _check(line)
 
     if resumed:
         call()
@@ -136,7 +147,7 @@ def verifying(
 
     def verify() -> None:
         line = library.floor_chain_verify(chain, name, expected)
-        expect(line == 0, f"floor.c, line {line}")
+        _check(line)
 
     def both() -> None:
         parse()

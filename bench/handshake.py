@@ -17,9 +17,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from . import floor, harness, peers, stats, world
+from . import floor, harness, peers, proof, stats, world
 from .floor import FLOOR
-from .harness import Bench, Clock, Peers, WrongVerdictError, expect
+from .harness import Bench, Calls, Peers, Task, WrongVerdictError, expect
 from .peers import STDLIB, TRUSTSTORE, UNVERIFIED
 from .stats import OURS, Row, Values
 
@@ -104,7 +104,7 @@ def _rows(figure: str, unit: str, runs: list[Values], is_resumed: bool) -> list[
     return stats.explain(rows, {STDLIB: WHY_RESUMED if is_resumed else WHY_TIME})
 
 
-def loopback(port: int, is_resumed: bool = False) -> Peers:
+def loopback(port: int, is_resumed: bool = False) -> Task:
     """Connect with a context at hand; where resumed, with the session of a connection before."""
     made = peers.proved_contexts(OURS, STDLIB, UNVERIFIED, TRUSTSTORE)
     calls: Peers = {
@@ -113,21 +113,25 @@ def loopback(port: int, is_resumed: bool = False) -> Peers:
     }
     for name, bundle in _floors().items():
         calls[name] = floor.connecting(bundle, port, world.HOST, is_resumed)
-    return calls
+    return Task(calls, proof.of_connections(_asked(calls, is_resumed), port))
+
+
+def _asked(calls: Calls, is_resumed: bool) -> Calls:
+    """Return the calls that a proof may ask: an impostor cannot resume what it never began."""
+    return {n: call for n, call in calls.items() if not (is_resumed and n in proof.LAX)}
 
 
 def _floors() -> dict[str, Path | None]:
-    """Return the bundle of each floor, whose verdicts have been proved; empty if there is none."""
+    """Return the bundle of each floor; empty if there is none."""
     if floor.why_not():
         return {}
-    good, unknown = (world.folder() / name for name in (world.chain_name(), world.UNKNOWN))
-    floor.prove(world.bundle(), good, unknown, world.HOST)
     return {FLOOR: world.bundle(), floor.UNVERIFIED: None}
 
 
-def counted(port: int, is_resumed: bool, others: list[str]) -> Peers:
-    calls = loopback(port, is_resumed)
-    return {n: call for n, call in calls.items() if n != TRUSTSTORE or n in others}
+def counted(port: int, is_resumed: bool, others: list[str]) -> Task:
+    calls = loopback(port, is_resumed).calls
+    calls = {n: call for n, call in calls.items() if n != TRUSTSTORE or n in others}
+    return Task(calls, proof.of_connections(_asked(calls, is_resumed), port))
 
 
 def resuming(context: Any, port: int) -> Callable[[], None]:
@@ -156,30 +160,33 @@ class ClientClock:
         return self.seconds.value
 
 
-def memory(chain: str, version: str, is_resumed: bool = False) -> tuple[Peers, Clock]:
+def memory(chain: str, version: str, is_resumed: bool = False) -> Task:
     """Shake hands over memory BIOs, by a clock that sees the client's steps only."""
     folder = world.folder() / chain
-    server, clock = world.server_context(folder, version), ClientClock()
+    stand, clock = world.Stand(world.server_context(folder, version)), ClientClock()
     made = peers.proved_contexts(OURS, STDLIB, UNVERIFIED, TRUSTSTORE)
     calls: Peers = {
-        name: _over_memory(context, server, clock.seconds, is_resumed)
+        name: _over_memory(context, stand, clock.seconds, is_resumed)
         for name, context in made.items()
     }
+    prove = proof.over_memory(_asked(calls, is_resumed), stand)
     for name, bundle in _floors().items():
         calls[name] = floor.over_memory(
             bundle, folder, world.VERSIONS[version], world.HOST, clock.seconds, resumed=is_resumed
         )
-    return calls, clock.read
+    if FLOOR in calls:
+        prove = proof.all_of(prove, proof.of_the_floor)
+    return Task(calls, prove, clock.read)
 
 
 def _over_memory(
-    context: ssl.SSLContext, server: ssl.SSLContext, seconds: ctypes.c_double, is_resumed: bool
+    context: ssl.SSLContext, stand: world.Stand, seconds: ctypes.c_double, is_resumed: bool
 ) -> Callable[[], None]:
-    session = _session(context, server) if is_resumed else None
+    session = _session(context, stand.context) if is_resumed else None
 
     def call() -> None:
         up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
-        peer = server.wrap_bio(up, down, server_side=True)
+        peer = stand.context.wrap_bio(up, down, server_side=True)
         started = time.perf_counter()
         client = context.wrap_bio(down, up, server_hostname=world.HOST, session=session)
         is_done = peers.step(client)

@@ -6,8 +6,9 @@ A measurement is a module beside this one, named in ``__main__.MEASUREMENTS``, w
     def run(bench: Bench) -> Iterator[Row]: ...
 
 ``run`` measures in processes of their own, by tasks. A task is "module:function"; its arguments are
-what JSON can say. Most tasks return Peers, a function by participant; each call of it does the work
-once and raises if the verdict is not the expected one, so that nothing is timed that failed:
+what JSON can say. What is timed or counted is a Task: a function by participant, each call of which
+does the work once and raises if it fails, and the proof of their verdicts (``proof.py``), which is
+asked before the first round and after the last, so that nothing is published that failed:
 
     runs = bench.time("import", "start:peers", argument)       # seconds, or what `clock` counts
     runs = bench.count("import", "start:peers", argument)      # instructions, by callgrind
@@ -48,6 +49,7 @@ FAST_INSTRUCTIONS = 15_000_000
 LONGEST = 600  # seconds for one worker; whatever takes longer hangs
 
 Peers = dict[str, Callable[[], object]]
+Calls = Mapping[str, Callable[[], object]]
 Clock = Callable[[], float]
 #: A plot's lines by participant: x, then median and quartiles of y.
 Lines = dict[str, list[tuple[float, float, float, float]]]
@@ -61,6 +63,15 @@ def expect(is_right: object, what: str) -> None:
     """Raise WrongVerdictError unless that was so; an assertion that -O does not remove."""
     if not is_right:
         raise WrongVerdictError(what)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What takes turns, the proof that raises unless its verdicts are right, and the clock."""
+
+    calls: Calls
+    prove: Callable[[], object]
+    clock: Clock = time.perf_counter
 
 
 @dataclass
@@ -188,7 +199,7 @@ def answer(task: str, done: subprocess.CompletedProcess[str]) -> Any:
 
 
 def interleave(
-    peers: Peers, rounds: int, batch: float = BATCH, clock: Clock = time.perf_counter
+    peers: Calls, rounds: int, batch: float = BATCH, clock: Clock = time.perf_counter
 ) -> Values:
     """Time each participant once a round, in turns that rotate.
 
@@ -218,7 +229,7 @@ def _batch(call: Callable[[], object], number: int, clock: Clock) -> float:
     return clock() - started
 
 
-def counts(peers: Peers, rounds: int, batch: int, most: int, folder: str) -> list[tuple[str, int]]:
+def counts(peers: Calls, rounds: int, batch: int, most: int, folder: str) -> list[tuple[str, int]]:
     """Count each participant once a round, under callgrind.
 
     The answer tells for each numbered file of callgrind's whose it is, and of how many calls; the

@@ -5,9 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 
-from . import harness, peers, stats, world
-from .harness import Bench, Peers
-from .peers import STDLIB
+from . import harness, peers, proof, stats, world
+from .harness import Bench, Task, expect
 from .stats import Row
 
 TITLE = "injection: unused, a default context, the call itself"
@@ -37,29 +36,36 @@ def run(bench: Bench) -> Iterator[Row]:
     yield stats.beside(figure, "instructions", runs, ALONE, UNUSED, at_most=1.01)
 
 
-def making() -> Peers:
+def making() -> Task:
     import fasttrust
 
     fasttrust.inject_into_ssl()
-    peers.proved(DEFAULT, ssl.create_default_context())
     standard = ssl.SSLContext.__new__.__wrapped__  # type: ignore[attr-defined]
 
     def both() -> None:
         fasttrust.extract_from_ssl()
         fasttrust.inject_into_ssl()
 
-    return {
+    calls = {
         BARE: lambda: standard(ssl.SSLContext, ssl.PROTOCOL_TLS_CLIENT),
         DEFAULT: ssl.create_default_context,
         BOTH: both,
     }
 
+    def prove() -> None:
+        made = calls[DEFAULT]()
+        expect(isinstance(made, fasttrust.SSLContext), "nothing is injected")
+        peers.proved(DEFAULT, made)
 
-def connecting(port: int, name: str) -> Peers:
+    return Task(calls, prove)
+
+
+def connecting(port: int, name: str) -> Task:
     """Connect with a context made before, injected or not."""
     import fasttrust
 
     context = ssl.create_default_context()
     if name == UNUSED:
         fasttrust.inject_into_ssl()
-    return {name: peers.connecting(peers.proved(STDLIB, context), port)}
+    calls = {name: peers.connecting(context, port)}
+    return Task(calls, proof.of_connections(calls, port))

@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Iterator
 
-from . import harness, peers, stats, world
+from . import harness, peers, proof, stats, world
 from .harness import Bench, expect
 from .peers import STDLIB, TRUSTSTORE, UNVERIFIED
 from .stats import OURS, Row, Values
@@ -45,17 +45,22 @@ def run(bench: Bench) -> Iterator[Row]:
 
 
 def timings(port: int, number: int, rounds: int) -> dict[str, Values]:
-    made = peers.proved_contexts(OURS, STDLIB, UNVERIFIED, TRUSTSTORE)
+    makers = peers.contexts(OURS, STDLIB, UNVERIFIED, TRUSTSTORE)
+    made = {name: make() for name, make in makers.items()}
     found: dict[str, Values] = {what: {name: [] for name in made} for what in FIGURES}
     order = list(made)
-    for context in made.values():
-        asyncio.run(_connect_all(context, port, 1))  # warms up
+    calls = {
+        name: lambda name=name: asyncio.run(_connect_all(made[name], port, 1)) for name in made
+    }
+    prove = proof.of_connections(calls, port)
+    prove()  # which warms up, too
     for _ in range(rounds):
         for name in order:
             total, stall = asyncio.run(_connect_all(made[name], port, number))
             found["total"][name].append(total)
             found["stall"][name].append(stall)
         order.append(order.pop(0))
+    prove()
     return found
 
 

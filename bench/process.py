@@ -1,7 +1,7 @@
 """A cold process: from its start to the first verified byte, and its end.
 
 Each participant is a program of four lines, started in turns. What Python itself takes to start is
-shown beside it. Before the clock runs, each must have refused a wrong name.
+shown beside it. Each has refused a wrong name and an unknown root before and after.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import floor, harness, peers, stats, world
+from . import floor, harness, peers, proof, stats, world
 from .harness import Bench, expect
 from .peers import CERTIFI, HASHED, STDLIB, TRUSTSTORE, UNVERIFIED, WASSIMA
 from .stats import OURS, Row
@@ -54,17 +54,19 @@ def run(bench: Bench) -> Iterator[Row]:
     figure = "a cold process to its first verified byte"
     bench.say(figure)
     with world.server(bench.folder, world.chain_name(), "TLS 1.3") as port:
-        for name, command in commands(bench.folder, port, "wrong.test").items():
-            refused = _run(bench, command).returncode != 0
-            expect(refused or name in (UNVERIFIED, EMPTY, floor.UNVERIFIED), f"{name}: wrong.test")
         programs = commands(bench.folder, port, world.HOST)
+        calls = {n: lambda n=n: _run(bench, programs[n]) for n in programs if n != EMPTY}
+        prove = proof.of_connections(calls, port)
+        prove()
         values: stats.Values = {name: [] for name in programs}
+        order = list(programs)
         for _ in range(5 if bench.fast else 20):
-            for name, command in programs.items():
+            for name in order:
                 started = time.perf_counter()
-                done = _run(bench, command)
+                _run(bench, programs[name])
                 values[name].append(time.perf_counter() - started)
-                expect(done.returncode == 0, f"{name}: {done.stderr}")
+            order.append(order.pop(0))
+        prove()
     runs = bench.keep(figure, "second", [values])
     rows = stats.all_beside(figure, "ms", runs, targets={STDLIB: 1.0}, notes=NOTES)
     yield from stats.explain(rows, WHY) + harness.missing(figure, *PACKAGES.values())
@@ -90,7 +92,9 @@ def commands(folder: Path, port: int, host: str) -> dict[str, list[str]]:
     return made
 
 
-def _run(bench: Bench, command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def _run(bench: Bench, command: list[str]) -> None:
+    """Run a program to its end; raises with what it says where it fails."""
+    done = subprocess.run(
         command, env=bench.environment(), capture_output=True, text=True, check=False
     )
+    expect(done.returncode == 0, done.stderr)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from . import harness, peers, stats, world
+from . import harness, peers, proof, stats, world
 from .harness import Bench
 from .peers import STDLIB, TRUSTSTORE
 from .stats import OURS, Row, Values
@@ -59,16 +59,19 @@ def _free_threaded(figure: str) -> list[Row]:
 
 
 def walls(port: int, rounds: int, numbers: list[int]) -> Values:
-    made = peers.proved_contexts(OURS, STDLIB, TRUSTSTORE)
+    makers = peers.contexts(OURS, STDLIB, TRUSTSTORE)
+    made = {name: make() for name, make in makers.items()}
     values: Values = {f"{name}, {number}": [] for name in made for number in numbers}
-    for context in made.values():
-        peers.connect(context, port).close()
+    calls = {name: lambda name=name: _wall(made[name], port, 1) for name in made}
+    prove = proof.of_connections(calls, port)
+    prove()
     order = list(made)
     for _ in range(rounds):
         for name in order:
             for number in numbers:
                 values[f"{name}, {number}"].append(_wall(made[name], port, number))
         order.append(order.pop(0))
+    prove()
     return values
 
 

@@ -37,23 +37,20 @@ def measure(how: str, task: Any, arguments: list[Any]) -> Any:
     """Let the task's participants take turns, by a clock or under callgrind."""
     from . import harness
 
+    own = 4 if how == "count" else 2
+    numbers, rest = arguments[:own], arguments[own:]
+    made = task(*rest)
+    made.prove()
     if how == "count":
-        numbers, rest = arguments[:4], arguments[4:]
-        return harness.counts(peers_of(task(*rest))[0], *numbers)
-    rounds, batch, *rest = arguments
-    peers, clock = peers_of(task(*rest))
-    values = harness.interleave(peers, rounds, batch, clock)
+        told = harness.counts(made.calls, *numbers)
+        made.prove()
+        return told
+    values = harness.interleave(made.calls, *numbers, made.clock)
+    made.prove()
     pyperf: Any = importlib.import_module("pyperf")
     collected = pyperf.Run([1.0]).get_metadata()
     metadata = {name: collected[name] for name in METADATA if name in collected}
     return {"values": values, "metadata": metadata}
-
-
-def peers_of(answer: Any) -> Any:
-    """Return participants and their clock; a task that names no clock is timed by the wall's."""
-    import time
-
-    return answer if isinstance(answer, tuple) else (answer, time.perf_counter)
 
 
 if __name__ == "__main__":

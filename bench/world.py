@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ BUNDLES = (
     "/etc/ssl/cert.pem",
 )
 UNKNOWN = "unknown"  # the chain of a root that is in no bundle
+WRONG = "wrong"  # a chain for another name, of a root that is in all
 END = "-----END CERTIFICATE-----\n"
 
 
@@ -93,6 +95,8 @@ def _chains(pki: Any, into: Path, key: str) -> str:
     for number in NAMES[1:] if key == "P-256" else ():
         names = (*(f"name-{i}.test" for i in range(number - 1)), HOST)  # the right one comes last
         _write_chain(pki, into / chain_name(key, 3, number), root, 3, names)
+    if key == "P-256":
+        _write_chain(pki, into / WRONG, root, 3, ("wrong.test",))
     return str(root.pem)
 
 
@@ -149,6 +153,30 @@ def _public_anchors() -> list[str]:
     return []
 
 
+@dataclass
+class Stand:
+    """Where the context of a server in memory stands; another may take its place."""
+
+    context: ssl.SSLContext
+
+
+@contextmanager
+def posing(port: int, chain: str) -> Iterator[None]:
+    """Let the server at the port show another chain meanwhile; nothing changes if it is ""."""
+    instead = _instead(folder(), port)
+    if chain:
+        instead.write_text(chain, "ascii")
+    try:
+        yield
+    finally:
+        instead.unlink(missing_ok=True)
+
+
+def _instead(run: Path, port: int) -> Path:
+    """Return the file that tells the server at the port which chain to show instead of its own."""
+    return run / f"instead-{port}"
+
+
 @contextmanager
 def server(
     bench_folder: Path, chain: str, version: str, delay: float = 0.0, answer: str = "byte"
@@ -181,12 +209,17 @@ def server_context(chain_folder: Path, version: str) -> ssl.SSLContext:
 def _serve(chain_folder: Path, version: str, delay: float, answer: str) -> None:
     context = server_context(chain_folder, version)
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    print(listener.getsockname()[1], flush=True)
+    port = listener.getsockname()[1]
+    instead = _instead(chain_folder.parent, port)
+    print(port, flush=True)
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     while True:
         plain, _ = listener.accept()
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a byte waits for an ACK
-        threading.Thread(target=_answer, args=(context, plain, delay, answer), daemon=True).start()
+        shown = context
+        if instead.exists():
+            shown = server_context(chain_folder.parent / instead.read_text("ascii"), version)
+        threading.Thread(target=_answer, args=(shown, plain, delay, answer), daemon=True).start()
 
 
 def _answer(context: ssl.SSLContext, plain: socket.socket, delay: float, answer: str) -> None:

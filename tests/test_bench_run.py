@@ -230,10 +230,10 @@ def test_verifier_that_accepts_anything_is_not_timed(
         is_lax = chain == unknown if accepted == "unknown" else host == accepted
         return (lambda: None) if is_lax else theirs(bundle, chain, is_parsed, host)
 
-    verify.peers(world.chain_name(), "DER", world.BUNDLE_SIZE)
+    verify.peers(world.chain_name(), "DER", world.BUNDLE_SIZE).prove()
     monkeypatch.setattr(verify, "_ours", lax)
     with pytest.raises(harness.WrongVerdictError, match=f"fasttrust .*{said}"):
-        verify.peers(world.chain_name(), "DER", world.BUNDLE_SIZE)
+        verify.peers(world.chain_name(), "DER", world.BUNDLE_SIZE).prove()
 
 
 @pytest.mark.usefixtures("run_folder")
@@ -258,11 +258,12 @@ def test_wrong_verdict_stops_the_measurement() -> None:
 @pytest.mark.parametrize("version", world.VERSIONS)
 def test_resumed_handshakes_are_resumed(version: str) -> None:
     """Over memory BIOs, too, each participant resumes, with no verification."""
-    calls, clock = handshake.memory(world.chain_name(), version, True)
-    for call in calls.values():
-        before = clock()
+    task = handshake.memory(world.chain_name(), version, True)
+    task.prove()
+    for call in task.calls.values():
+        before = task.clock()
         call()
-        assert clock() > before
+        assert task.clock() > before
 
 
 def test_floor_gives_the_verdicts_too(run_folder: Path) -> None:
