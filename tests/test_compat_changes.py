@@ -206,9 +206,9 @@ def test_attaching_while_a_connection_is_made(when: str, monkeypatch: pytest.Mon
     if when == "filled":
         fill = _compat.fill
 
-        def filled(*args: Any) -> None:
+        def filled(*args: Any) -> Any:
             meanwhile.begin()
-            fill(*args)
+            return fill(*args)
 
         monkeypatch.setattr(_compat, "fill", filled)
     else:
