@@ -27,11 +27,11 @@ Point = tuple[float, float]
 
 def ratios(title: str, label: str, rows: Sequence[Row]) -> str:
     """Return a dot with its spread for each measured row; empty if there is none."""
-    measured = [row for row in rows if row.ratio and row.low and row.low > 0 and row.high]
+    measured = [row for row in rows if row.ratio and (row.low is None or row.low > 0)]
     shown = measured if len(measured) <= MOST else [row for row in measured if row.target]
     if not shown:
         return ""
-    axis = Log([row.low or 1 for row in shown] + [row.high or 1 for row in shown] + [0.5, 2])
+    axis = Log([end or 1 for row in shown for end in _ends(row)] + [0.5, 2])
     left, right, top = LABELS, WIDTH - 30, 66
     figures: list[str] = []
     parts: list[str] = []
@@ -47,7 +47,7 @@ def ratios(title: str, label: str, rows: Sequence[Row]) -> str:
         parts.append(_text(28, y, _short(name, 52)))
         value = f"{row.ratio:.3g}"
         parts.append(_text(left - 16, y, value, anchor="end", colour=colour))
-        low, middle, high = (axis.at(v or 1, left, right) for v in (row.low, row.ratio, row.high))
+        low, middle, high = (axis.at(v or 1, left, right) for v in _ends(row))
         parts.append(_line((low, y - 4), (high, y - 4), colour, 3, opacity=0.45))
         parts.append(f'<circle cx="{middle:.1f}" cy="{y - 4}" r="4.5" fill="{colour}"/>')
         limit = row.target.split()[1:]
@@ -65,6 +65,11 @@ def ratios(title: str, label: str, rows: Sequence[Row]) -> str:
     if len(shown) < len(measured):
         legend += f"; {len(measured) - len(shown)} rows without a target are in the table alone"
     return _svg(bottom + 46, title, label, [*grid, *parts, _text(12, bottom + 36, legend, FAINT)])
+
+
+def _ends(row: Row) -> tuple[float | None, float | None, float | None]:
+    """Return where the spread begins, its middle and its end; one sample has the middle alone."""
+    return row.low or row.ratio, row.ratio, row.high or row.ratio
 
 
 def lines(drawn: harness.Plot, label: str) -> str:

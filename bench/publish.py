@@ -35,7 +35,16 @@ HEADLINES = (
     ("the same, time", "a context that trusts the system", "ssl.SSLContext, bare"),
     ("`create_default_context()`", "create_default_context(), made and thrown away", "ssl"),
     ("a new context and its first handshake", "a new context and its first handshake", "ssl"),
-    ("memory of a used context", "memory of a used context, beyond a bare one's", "ssl"),
+    (
+        "memory of a first context",
+        "memory that a process grows by with its first context, used",
+        "ssl",
+    ),
+    (
+        "memory of each later context",
+        "memory of each later context, used, beyond a bare one's",
+        "ssl",
+    ),
     ("the import and the first context", "the import and the first context, both", "ssl"),
     ("a verified handshake, instructions", f"handshake, instructions: {CASE}", "ssl"),
     ("the same", f"handshake, instructions: {CASE}", "floor"),

@@ -13,7 +13,17 @@ from . import harness, plot
 from .harness import Bench
 from .stats import Row, Values
 
-HEADINGS = ("figure", "ours", "peer", "ours took", "the peer took", "ratio", "spread", "target", "")
+HEADINGS = (
+    "figure",
+    "ours",
+    "peer",
+    "ours took",
+    "the peer took",
+    "ratio",
+    "spread (rounds)",
+    "target",
+    "",
+)
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -24,12 +34,18 @@ def cells(row: Row) -> tuple[str, ...]:
         amount(row.value, row.unit),
         amount(row.peer_value, row.unit),
         "" if row.ratio is None else significant(row.ratio),
-        ""
-        if row.low is None or row.high is None
-        else f"{significant(row.low)}–{significant(row.high)}",
+        spread(row),
         row.target,
         "; ".join(filter(None, (row.verdict, row.note))),
     )
+
+
+def spread(row: Row) -> str:
+    """Return the quartiles, and of how many ratios; of one alone there are none."""
+    if row.low is None or row.high is None:
+        return "\N{EN DASH} (1)" if row.rounds == 1 else ""
+    rounds = f" ({row.rounds})" if row.rounds else ""
+    return f"{significant(row.low)}\N{EN DASH}{significant(row.high)}{rounds}"
 
 
 def amount(value: float | None, unit: str) -> str:

@@ -26,11 +26,12 @@ class Row:
     value: float | None = None  # the median of ours, in `unit`
     peer_value: float | None = None
     ratio: float | None = None  # the median of the ratios of each round
-    low: float | None = None  # their quartiles: the spread
+    low: float | None = None  # their quartiles: the spread; one ratio alone has none
     high: float | None = None
     target: str = ""  # "≤ 1.03"
     verdict: str = ""  # "met", "MISSED", or why there is no figure
     note: str = ""  # what the peer does less, or what a miss is made of
+    rounds: int = 0  # how many ratios there are; 0 in files that do not tell
 
     @property
     def key(self) -> str:
@@ -89,7 +90,8 @@ def beside(
 ) -> Row:
     """Make the row of two participants, with its verdict where there is a target."""
     mine, theirs = (quartiles([v for run in runs for v in run[name]])[1] for name in (ours, peer))
-    low, ratio, high = quartiles(combined(runs, lambda one: one[ours] / one[peer]))
+    ratios = combined(runs, lambda one: one[ours] / one[peer])
+    low, ratio, high = quartiles(ratios)
     target = verdict = ""
     limit = at_most if at_most is not None else at_least
     if limit is not None:
@@ -107,11 +109,12 @@ def beside(
         mine * scale,
         theirs * scale,
         ratio,
-        low,
-        high,
+        low if len(ratios) > 1 else None,
+        high if len(ratios) > 1 else None,
         target,
         verdict,
         note,
+        len(ratios),
     )
 
 
@@ -165,9 +168,14 @@ def _change(old: Row, new: Row) -> str:
         if old.ratio is new.ratio:
             return ""
         return f"{'measured now' if old.ratio is None else 'not measured any more'}: {new.key}"
+    if abs(new.ratio / old.ratio - 1) <= SMALL:
+        return ""
     (old_low, old_high), (new_low, new_high) = _wide(old), _wide(new)
-    apart = new_low > old_high or new_high < old_low
-    if not apart or abs(new.ratio / old.ratio - 1) <= SMALL:
+    if None in (old.low, new.low):
+        return (
+            f"not judged, for one sample has no spread: {new.key}: {_span(old)}, now {_span(new)}"
+        )
+    if not (new_low > old_high or new_high < old_low):
         return ""
     word = "better" if (new.ratio < old.ratio) == (not new.target.startswith("≥")) else "worse"
     verdict = "" if old.verdict == new.verdict else f"; was {old.verdict}, is {new.verdict}"
@@ -181,4 +189,5 @@ def _wide(row: Row) -> tuple[float, float]:
 
 
 def _span(row: Row) -> str:
-    return f"{row.ratio:.3f} ({row.low:.3f} to {row.high:.3f})"
+    spread = f" ({row.low:.3g} to {row.high:.3g})" if None not in (row.low, row.high) else ""
+    return f"{row.ratio:.3g}{spread}"

@@ -28,7 +28,7 @@ from bench.stats import Row  # noqa: E402
 RUNS = [{"fasttrust": [1.0, 2.0, 3.0], "ssl": [2.0, 4.0, 3.0]}]
 
 
-def row(ratio: float, low: float, high: float, **changes: Any) -> Row:
+def row(ratio: float, low: float | None, high: float | None, **changes: Any) -> Row:
     fields = {"figure": "a figure", "ours": "fasttrust", "peer": "ssl", "unit": "ms"}
     return Row(**{**fields, "ratio": ratio, "low": low, "high": high, **changes})
 
@@ -62,6 +62,17 @@ def test_target_within_the_spread_is_said() -> None:
     """Whether such a target is met the next run may see otherwise."""
     assert stats.UNDECIDED in stats.beside("a figure", "ms", RUNS, "ssl", at_most=0.6).note
     assert stats.UNDECIDED not in stats.beside("a figure", "ms", RUNS, "ssl", at_most=0.8).note
+
+
+def test_one_sample_has_no_spread() -> None:
+    """A dash, and how many there are beside every spread; its picture is a dot alone."""
+    found = stats.beside(
+        "a figure", "KiB", [{"fasttrust": [1.0], "ssl": [4.0]}], "ssl", at_most=0.5
+    )
+    assert (0.25, None, None, 1) == (found.ratio, found.low, found.high, found.rounds)
+    assert ("\N{EN DASH} (1)", "met") == (report.spread(found), found.verdict)
+    assert report.spread(stats.beside("a figure", "ms", RUNS, "ssl")).endswith(" (3)")
+    assert "0.25" in _texts(plot.ratios("title", "label", [found]))
 
 
 def test_derived_participant_is_of_the_same_rounds() -> None:
@@ -141,6 +152,17 @@ def test_part_is_taken_off_round_by_round() -> None:
         (row(1.0, 0.9, 1.1), row(0.5, 0.4, 0.6), "better"),
         (row(12, 11, 13, target="≥ 10"), row(6, 5, 7, target="≥ 10"), "worse"),
         (row(1.0, 0.9, 1.1), Row("a figure", "fasttrust", "ssl"), "not measured any more"),
+        (
+            row(0.002, None, None),
+            row(0.003, None, None),
+            "not judged, for one sample has no spread",
+        ),
+        (
+            row(0.002, 0.001, 0.003),
+            row(0.1, None, None),
+            "not judged, for one sample has no spread",
+        ),
+        (row(0.002, None, None), row(0.002, None, None), ""),
     ],
 )
 def test_change_is_what_goes_beyond_both_spreads(old: Row, new: Row, word: str) -> None:

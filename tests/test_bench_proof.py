@@ -257,3 +257,17 @@ def test_first_context_of_a_process_is_proved(name: str) -> None:
         )
         assert bool(said) == bool(done.returncode), done.stderr
         assert said in done.stderr
+
+
+@pytest.mark.parametrize("name", [stats.OURS, peers.STDLIB])
+def test_first_context_has_what_later_ones_share(name: str, port: Port) -> None:
+    """The index of a process is told, in a process that has none yet."""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("nobody tells here what a process holds")
+    bench = harness.Bench(world.folder(), True)
+    first = bench.call("context:first_memory", name, port)
+    later = bench.call("context:memory", name, port, 50) - bench.call(
+        "context:memory", context.BARE, port, 50
+    )
+    assert first > 100 * 1024
+    assert (name == stats.OURS) == (later < first / 5)
