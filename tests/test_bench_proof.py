@@ -23,6 +23,7 @@ sys.path.append(str(TOP))
 from bench import (  # noqa: E402
     anchors,
     attach,
+    clients,
     compat,
     context,
     ctool,
@@ -125,6 +126,7 @@ def test_context_that_is_timed_is_the_one_that_is_proved(
     task: Callable[[], harness.Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not another one, made in another way."""
+    monkeypatch.setattr(harness, "installed", lambda _: False)
     task().prove()
     monkeypatch.setattr(fasttrust, "create_default_context", ssl._create_unverified_context)
     monkeypatch.setattr(fasttrust, "SSLContext", lambda _: peers.unverified())
@@ -209,6 +211,11 @@ def test_worker_proves_before_and_after(how: str, monkeypatch: pytest.MonkeyPatc
     assert ["proof", "rounds", "proof"] == done
 
 
+def test_aiohttp_is_labelled_by_what_it_does() -> None:
+    """It would keep one context, so what is measured is not how it comes."""
+    assert ["aiohttp"] == [name for name, way in clients.WITHOUT.items() if "comes" not in way]
+
+
 @pytest.mark.parametrize(
     ("program", "said"),
     [
@@ -262,8 +269,8 @@ def test_first_context_of_a_process_is_proved(name: str) -> None:
 @pytest.mark.parametrize("name", [stats.OURS, peers.STDLIB])
 def test_first_context_has_what_later_ones_share(name: str, port: Port) -> None:
     """The index of a process is told, in a process that has none yet."""
-    if not Path("/proc/self/statm").exists():
-        pytest.skip("nobody tells here what a process holds")
+    if not Path("/proc/self/statm").exists() or sys.implementation.name != "cpython":
+        pytest.skip("nobody tells here what of the process's memory is whose")
     bench = harness.Bench(world.folder(), True)
     first = bench.call("context:first_memory", name, port)
     later = bench.call("context:memory", name, port, 50) - bench.call(

@@ -35,6 +35,8 @@ CANNOT_RUN = {
     r"test_inject_others\.py::test_(truststore_|private_reference_)"
     r"|test_bench_run\.py::test_resumed_handshakes_are_resumed": "truststore asks Windows,"
     " whatever SSL_CERT_FILE says, and under Wine believes whom nobody knows",
+    r"test_bench_proof\.py::": "starts servers and programs as a run of the bench does, for"
+    " POSIX alone; what the bench does under Wine has proofs of its own",
     r"test_vendoring\.py::test_(copy|wheel|both|either)_": "builds with bash and a compiler",
     r"test_layers\.py::test_extension_exports_one_symbol": "reads ELF; tests/windows/run looks at"
     " the DLL's imports",
