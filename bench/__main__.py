@@ -117,14 +117,16 @@ def measure(
     if environment.load_average() > (os.cpu_count() or 1) / 2:
         shout(f"the load average is {environment.load_average():.1f}: expect noise")
     groups: dict[str, list[Row]] = {}
+    parts: dict[str, float | None] = {}
     for number, name in enumerate(names, 1):
         print(f"[{number:2}/{len(names)}] {name}", file=sys.stderr, flush=True)
-        groups[name] = []
+        groups[name], part = [], environment.Load()
         try:
             one(bench, name, groups[name])
         except KeyboardInterrupt:
             facts[STOPPED] = f"by whoever ran it, in {name}"
-        facts |= {**load.facts(), "took": took(bench)}
+        parts[name] = part.others()
+        facts |= {**load.facts(parts), "took": took(bench)}
         report.write(output, facts, groups, bench)
         if STOPPED in facts:
             break

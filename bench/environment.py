@@ -8,6 +8,7 @@ import re
 import ssl
 import subprocess
 import sysconfig
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,6 +31,9 @@ PACKAGES = (
     "pyperf",
 )
 QUIET = 0.1  # of one core: what others may take on a machine that counts as quiet
+BUSY = 0.3  # the same for one measurement, which is too short to be judged as closely
+#: Whose work is done by a server that is no child of ours.
+UNJUDGED = ("wine",)
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -87,22 +91,29 @@ class Load:
         busy = (_busy() or 0.0) - self._busy
         return max(0.0, busy - (_own() - self._own)) / passed if passed else 0.0
 
-    def facts(self) -> dict[str, str]:
+    def facts(self, parts: Mapping[str, float | None]) -> dict[str, str]:
+        """Tell what others took of all that ran, and of each of its measurements."""
         others = self.others()
         return {
             "load average before": self._at_start,
             "load average after": _load_average(),
             "taken by others": "unknown" if others is None else f"{others:.2f} cores",
-            "verdict": self.verdict(),
+            "verdict": verdict(others, parts),
         }
 
-    def verdict(self) -> str:
-        others = self.others()
-        if others is None:
-            return "unknown: nobody tells what else ran"
-        if others <= QUIET:
-            return "quiet"
+
+def verdict(others: float | None, parts: Mapping[str, float | None]) -> str:
+    """Judge the whole run, and the parts of one that was quiet as a whole."""
+    if others is None:
+        return "unknown: nobody tells what else ran"
+    if others > QUIET:
         return f"LOADED: others kept {others:.2f} cores busy; times are not to be quoted"
+    busy = {n: part for n, part in parts.items() if part is not None and n not in UNJUDGED}
+    loaded = {name: part for name, part in busy.items() if part > BUSY}
+    if not loaded:
+        return "quiet"
+    names, most = ", ".join(loaded), max(loaded.values())
+    return f"LOADED in {names}: others kept {most:.2f} cores busy; those times are not to be quoted"
 
 
 def load_average() -> float:

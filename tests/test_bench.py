@@ -257,15 +257,32 @@ def test_rows_survive_json(tmp_path: Path) -> None:
 
 def test_loaded_machine_is_said_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
     """Times of a machine on which others ran are not to be quoted, and the run says so."""
-    clock = iter((0.0, 10.0, 10.0, 10.0))
-    busy = iter((100.0, 115.0, 115.0, 115.0))
-    own = iter((1.0, 2.0, 2.0, 2.0))
+    clock = iter((0.0, 10.0, 10.0))
+    busy = iter((100.0, 115.0, 115.0))
+    own = iter((1.0, 2.0, 2.0))
     monkeypatch.setattr(environment, "monotonic", lambda: next(clock))
     monkeypatch.setattr(environment, "_busy", lambda: next(busy))
     monkeypatch.setattr(environment, "_own", lambda: next(own))
     load = environment.Load()
     assert 1.4 == pytest.approx(load.others())
-    assert load.verdict().startswith("LOADED: others kept 1.40 cores busy")
+    assert load.facts({})["verdict"].startswith("LOADED: others kept 1.40 cores busy")
+
+
+@pytest.mark.parametrize(
+    ("others", "parts", "said"),
+    [
+        (0.02, {"start": 0.05, "clients": None}, "quiet"),
+        (0.02, {"start": 0.05, "clients": 0.9}, "LOADED in clients: others kept 0.90 cores"),
+        (0.02, {"wine": 0.9}, "quiet"),
+        (0.2, {"start": 0.2}, "LOADED: others kept 0.20 cores busy"),
+        (None, {"start": None}, "unknown: "),
+    ],
+)
+def test_one_busy_minute_is_said(
+    others: float | None, parts: dict[str, float | None], said: str
+) -> None:
+    """A run of a quarter of an hour is not quiet because the rest of it was."""
+    assert environment.verdict(others, parts).startswith(said)
 
 
 # ---- publishing ----------------------------------------------------------------------------------
