@@ -11,6 +11,7 @@ import time
 import traceback
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from . import ctool, environment, harness, report, stats, world
 from .harness import Bench
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         made.error("pyperf is not installed: pip install 'fasttrust[bench]'")
     try:
         old = report.read(options.compare) if options.compare else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         made.error(f"--compare {options.compare}: {error}")
 
     try:
@@ -91,6 +92,10 @@ def main(arguments: list[str] | None = None) -> int:
     print(*(f"{name}: {text}" for name, text in facts.items()), sep="\n")
     print(f"written to {options.output}")
     if old:
+        forms = {True: "fast", False: "full"}
+        before, now = (forms[is_fast] for is_fast in (old[1]["fast"], options.fast))
+        if before != now:
+            print(f"\nthe older run is of the {before} form, this one of the {now} form")
         print_changes(*old, rows, facts, is_part=bool(options.only) or STOPPED in facts)
     shout(facts["verdict"])
     if STOPPED in facts:
@@ -156,7 +161,7 @@ def took(bench: Bench) -> str:
 
 def print_changes(
     old: list[Row],
-    written: dict[str, object],
+    written: dict[str, Any],
     rows: list[Row],
     facts: dict[str, str],
     *,
@@ -166,8 +171,7 @@ def print_changes(
 
     Of a part of the measurements it is not said that the others are gone.
     """
-    before = written.get("environment")
-    before = before if isinstance(before, dict) else {}
+    before = written["environment"]
     ignored = {"load average before", "load average after", "taken by others", "took", "verdict"}
     print("\nbeside the older run:")
     for name in [name for name in facts if name not in ignored]:

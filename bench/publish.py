@@ -75,7 +75,7 @@ def main() -> int:
     folder = Path(sys.argv[1])
     try:
         rows, written = report.read(folder / "results.json")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         print(f"{folder} holds no results of a run: {error}", file=sys.stderr)
         return 2
     RESULTS.mkdir(exist_ok=True)

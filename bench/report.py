@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,13 @@ from . import harness, plot
 from .harness import Bench
 from .stats import Row, Values
 
+FORMAT = 2  # of results.json
+#: What JSON makes of each type of Row's fields.
+KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float | None": (float, int, type(None)),
+}
 HEADINGS = (
     "figure",
     "ours",
@@ -105,9 +112,35 @@ def missed(rows: Iterable[Row]) -> list[str]:
 
 
 def read(path: Path) -> tuple[list[Row], dict[str, Any]]:
-    """Return the rows of a JSON file of ours, and all that stands in it."""
+    """Return the rows of a JSON file of ours, and all that stands in it.
+
+    Raises ``OSError`` where it cannot be read, ``ValueError`` with a sentence where it is another.
+    """
     written = json.loads(path.read_text("utf-8"))
-    return [Row(**row) for row in written["rows"]], written
+    if not isinstance(written, dict) or "format" not in written:
+        raise ValueError("it is not a results.json of the bench")
+    if written["format"] != FORMAT:
+        raise ValueError(
+            f"it is of format {written['format']!r}, and this bench reads {FORMAT} alone"
+        )
+    for name, kind in (("environment", dict), ("fast", bool), ("rows", list)):
+        if not isinstance(written.get(name), kind):
+            raise ValueError(f"its {name!r} is missing, or no {kind.__name__}")
+    return [_row(number, row) for number, row in enumerate(written["rows"], 1)], written
+
+
+def _row(number: int, written: Any) -> Row:
+    """Return a row of a file, each of its fields of the type that Row names."""
+    if not isinstance(written, dict):
+        raise ValueError(f"row {number} is no object")
+    types = {field.name: KINDS[str(field.type)] for field in fields(Row)}
+    needed = {field.name for field in fields(Row) if field.default is MISSING}
+    if strange := sorted((written.keys() - types.keys()) | (needed - written.keys())):
+        raise ValueError(f"row {number} lacks {strange[0]!r}, or should not have it")
+    for name, value in written.items():
+        if isinstance(value, bool) or not isinstance(value, types[name]):
+            raise ValueError(f"{name!r} of row {number} is {value!r}")
+    return Row(**written)
 
 
 def write(
@@ -117,7 +150,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     rows = [row for group in groups.values() for row in group]
     written = {
-        "format": 2,
+        "format": FORMAT,
         "environment": facts,
         "fast": bench.fast,
         "rows": [asdict(row) for row in rows],

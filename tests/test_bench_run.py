@@ -58,7 +58,15 @@ def test_measurements_have_the_interface() -> None:
         (["--only", "handshake", "nonsense"], "no measurement is called nonsense"),
         (["--compare", "no such file.json"], "no such file.json"),
         (["--compare", "{broken}"], "broken.json"),
-        (["--compare", "{other}"], "other.json"),
+        (["--compare", "{other}"], "'unknown'"),
+        (["--compare", "{format}"], "it is of format 1, and this bench reads 2 alone"),
+        (["--compare", "{list}"], "it is not a results.json"),
+        (["--compare", "{facts}"], "its 'environment' is missing"),
+        (["--compare", "{row}"], "row 1 is no object"),
+        (["--compare", "{lacking}"], "row 1 lacks 'figure'"),
+        (["--compare", "{ratio}"], "'ratio' of row 1 is '0.5'"),
+        (["--compare", "{low}"], "'low' of row 1 is True"),
+        (["--compare", "{note}"], "'note' of row 1 is None"),
         (["--nonsense"], "--nonsense"),
         (["--output", "{broken}"], "broken.json"),
         (["--output", "{broken}/below"], "Not a directory"),
@@ -74,8 +82,22 @@ def test_usage_error_is_clear(
     """Nothing is measured, the exit code is 2, and the sentence names what is wrong."""
     pytest.importorskip("pyperf", reason="pyperf is of the extra `bench`")
     (tmp_path / "broken.json").write_text("{")
-    (tmp_path / "other.json").write_text(json.dumps({"rows": [{"unknown": 1}]}))
-    places = {name: str(tmp_path / f"{name}.json") for name in ("broken", "other")}
+    file = {"format": 2, "fast": True, "environment": {}}
+    named = {"figure": "a figure", "ours": "fasttrust", "peer": "ssl"}
+    written: dict[str, Any] = {
+        "other": {**file, "rows": [{**named, "unknown": 1}]},
+        "format": {**file, "format": 1},
+        "list": [],
+        "facts": {**file, "environment": None, "rows": []},
+        "row": {**file, "rows": [1]},
+        "lacking": {**file, "rows": [{}]},
+        "ratio": {**file, "rows": [{**named, "ratio": "0.5"}]},
+        "low": {**file, "rows": [{**named, "low": True}]},
+        "note": {**file, "rows": [{**named, "note": None}]},
+    }
+    for name, value in written.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    places = {name: str(tmp_path / f"{name}.json") for name in ("broken", *written)}
     monkeypatch.setattr(__main__, "measure", lambda *_: pytest.fail("it measures"))
     with pytest.raises(SystemExit) as caught:
         __main__.main([text.format(**places) for text in arguments])
@@ -146,6 +168,20 @@ def test_run_that_is_ended_early_keeps_what_it_has(
     assert ["met", "MISSED"] == [row.verdict for row in rows]
     assert written["environment"]["stopped"].endswith("in ended")
     assert "stopped" in capsys.readouterr().err
+
+
+def test_comparing_the_two_forms_is_said(
+    measurements: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their figures are of other cases and rounds."""
+    measurements(working=_works)
+    old = tmp_path / "old" / "results.json"
+    __main__.main(["--output", str(old.parent), "--fast"])
+    said = "the older run is of the fast form, this one of the full form"
+    for form, is_said in ((["--fast"], False), ([], True)):
+        capsys.readouterr()
+        assert 0 == __main__.main(["--output", str(tmp_path), "--compare", str(old), *form])
+        assert is_said == (said in capsys.readouterr().out)
 
 
 def test_each_measurement_is_written_when_it_is_done(
