@@ -68,8 +68,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = made.parse_args(arguments)
     if unknown := sorted(set(options.only) - set(MEASUREMENTS)):
         made.error(f"no measurement is called {', '.join(unknown)}; see --help")
-    if not harness.installed("pyperf"):
-        made.error("pyperf is not installed: pip install 'fasttrust[bench]'")
+    for needed in ("pyperf", "cryptography"):
+        if not harness.installed(needed):
+            made.error(f"{needed} is not installed: pip install '.[bench]'")
+    if not (harness.ROOT / "tests" / "pki.py").exists():
+        made.error(
+            "tests/pki.py is not there, which makes the certificates: run the bench in a clone"
+        )
     try:
         old = report.read(options.compare) if options.compare else None
     except (OSError, ValueError) as error:

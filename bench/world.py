@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -207,6 +208,7 @@ def server_context(chain_folder: Path, version: str) -> ssl.SSLContext:
 
 
 def _serve(chain_folder: Path, version: str, delay: float, answer: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it, Ctrl-C or not
     context = server_context(chain_folder, version)
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     port = listener.getsockname()[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import ssl
 import subprocess
 import sys
@@ -143,6 +144,26 @@ def test_compat_contexts_are_proved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fasttrust, "SSLContext", lambda _: peers.unverified())
     with pytest.raises(harness.WrongVerdictError, match=r"fasttrust accepts wrong\.test"):
         compat.making().prove()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_server_is_ended_by_whoever_started_it(tmp_path: Path, port: Port) -> None:
+    """Ctrl-C at a terminal reaches it too, and is not its to answer; it goes on until then."""
+    command = [sys.executable, "-m", "bench.world", str(world.folder() / world.chain_name())]
+    with subprocess.Popen(
+        [*command, "TLS 1.3", "0", "byte"],
+        cwd=TOP,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        found = int(server.stdout.readline())
+        server.send_signal(signal.SIGINT)
+        peers.connect(fasttrust.create_default_context(), found).close()
+        _, said = server.communicate()
+    assert ("", 0) == (said, server.returncode)
 
 
 @modes.no_verify_chain

@@ -105,6 +105,28 @@ def test_usage_error_is_clear(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("package", ["pyperf", "cryptography"])
+def test_package_that_is_missing_is_named(
+    package: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a sentence, before anything is made."""
+    monkeypatch.setattr(harness, "installed", lambda name: name != package)
+    with pytest.raises(SystemExit):
+        __main__.main([])
+    assert f"{package} is not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("with_floor", [False, True])
+def test_miss_is_explained_by_what_was_measured(with_floor: bool) -> None:
+    """The floor is named where there is one."""
+    run = {stats.OURS: [2.0, 2.0], peers.PYOPENSSL: [1.0, 1.0]}
+    rows = verify._beside(
+        "a figure", "µs", [{**run, **({floor.FLOOR: [1.0, 1.0]} if with_floor else {})}]
+    )
+    assert with_floor == ("the floor" in rows[0].note)
+    assert "no purpose" in rows[0].note
+
+
 @pytest.fixture
 def measurements(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Measurements by name, in place of the bench's own; nothing is prepared for them."""
