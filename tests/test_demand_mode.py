@@ -33,6 +33,14 @@ def test_expected_mode_lets_the_run_go_on() -> None:
     assert "found and proved" in process.stdout
 
 
+@pytest.mark.parametrize("name", [".ci/run", "tests/versions/lab.py"])
+def test_every_laboratory_of_the_wheel_demands_it(name: str) -> None:
+    """What installs the wheel elsewhere runs the script there."""
+    if not (TOP / name).exists():
+        pytest.skip(f"{name} is not beside the tests")
+    assert "tests/demand_mode.py" in (TOP / name).read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("name", "tests"),
     [("pyproject.toml", r"^test-command = .*"), (".github/workflows/ci.yml", r"^ +- run: .*")],

@@ -47,11 +47,6 @@ NEEDED = (
 SMOKE = ("cases", "connection", "decode", "life", "native", "sessions")
 #: Left out, and said so, where there is no wheel of them for a Python.
 WELCOME = ("gevent", "uvloop")
-PROBE = (
-    "import fasttrust, platform, sys;"
-    "print(platform.python_implementation(), platform.python_version(),"
-    "'debug' if hasattr(sys, 'gettotalrefcount') else '', '|', *fasttrust.backend(), sep=' ')"
-)
 
 
 class Place(NamedTuple):
@@ -197,9 +192,9 @@ class Python:
             shared = labs.TOP.parent / "shared"
             if shared.exists():
                 shutil.copytree(shared, work / "shared")
-            probed = self.run(self.inside, "-c", PROBE, must=False, cwd=inside)
-            print(probed.stdout.strip() + probed.stderr, flush=True)
-            if probed.returncode != 0:
+            demand = self.run(self.inside, "tests/demand_mode.py", must=False, cwd=inside / "suite")
+            print(demand.stdout + demand.stderr, end="", flush=True)
+            if demand.returncode != 0:
                 return False
             tests: tuple[str | Path, ...] = ("-m", "pytest", "-q", "-rs", *arguments)
             if self.threads:
