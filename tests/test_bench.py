@@ -91,6 +91,32 @@ def test_participants_take_turns() -> None:
     assert "ab" + "ab" + "ba" + "ab" == "".join(called)  # the first two find the batch's size
 
 
+def test_what_warms_up_is_counted_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callgrind keeps calls of the time between two batches for the file of the next one."""
+    since: list[str] = []
+    files: list[list[str]] = []
+
+    class Counter:
+        def __init__(self, _: Path) -> None:
+            pass
+
+        def count(self, call: Any, times: int) -> int:
+            for _ in range(times):
+                call()
+            files.append([*since])
+            since.clear()
+            return len(files)
+
+        def instructions(self, _: int) -> float:
+            return 10.0
+
+    monkeypatch.setattr(ctool, "Counter", Counter)
+    calls: harness.Peers = {name: lambda name=name: since.append(name) for name in "ab"}
+    told = harness.counts(calls, 2, 30, 200, "")
+    counted = [(name, file) for (name, _), file in zip(told, files, strict=True) if name]
+    assert [("a", ["a"] * 3), ("b", ["b"] * 3)] * 2 == counted
+
+
 def test_allocations_are_counted_by_callgrinds_calls() -> None:
     """A name stands in full once; later its number stands for it."""
     text = """
