@@ -250,10 +250,8 @@ def counts(peers: Calls, rounds: int, batch: int, most: int, folder: str) -> lis
         told.append(("", 1))
         sizes[name] = max(1, min(most, int(batch / once)))
     for name, call in peers.items():
-        for _ in range(min(most, 2 * sizes[name])):
-            call()
-    counter.count(int, 0)  # callgrind keeps what was called meanwhile for the next file
-    told.append(("", 1))
+        counter.count(call, min(most, 2 * sizes[name]))  # calls between files are the next one's
+        told.append(("", 1))
     for _ in range(rounds):
         for name, call in peers.items():
             counter.count(call, sizes[name])

@@ -101,9 +101,11 @@ def test_what_warms_up_is_counted_for_nobody(monkeypatch: pytest.MonkeyPatch) ->
             pass
 
         def count(self, call: Any, times: int) -> int:
+            files.append([*since])
+            since.clear()
             for _ in range(times):
                 call()
-            files.append([*since])
+            files[-1] += since
             since.clear()
             return len(files)
 
