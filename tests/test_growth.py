@@ -139,12 +139,13 @@ MEASURE = """
         gc.collect()
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024
-    for _ in range(ROUNDS // 2):
-        work()
-    before = resident()
-    for _ in range(ROUNDS):
-        work()
-    print(resident() - before)
+    grown = []
+    for stretch in range(3):
+        before = resident()
+        for _ in range(ROUNDS // 2):
+            work()
+        grown.append(resident() - before)
+    print(min(grown[1:]))  # not the first; Python takes memory by the MiB, once in a while
 """
 PREPARE = """
     import gc, os, ssl
@@ -163,7 +164,7 @@ PREPARE = """
     "name", [pytest.param(name, marks=modes.WITHOUT.get(name, ())) for name in WORKS]
 )
 def test_process_does_not_grow(name: str, tmp_path: Path) -> None:
-    """A thousand and more rounds leave the process's memory as it was after the first hundreds."""
+    """Hundreds of rounds leave the process's memory as it was after the first hundreds."""
     store = tmp_path / "store.pem"
     store.write_text(STRANGER.pem, "ascii")
     environment = {"SSL_CERT_FILE": str(store), "SSL_CERT_DIR": str(tmp_path / "none")}
@@ -171,8 +172,8 @@ def test_process_does_not_grow(name: str, tmp_path: Path) -> None:
     parts = (PREPARE, f"ROUNDS = {rounds}", WORKS[name], MEASURE)
     program = "\n".join(map(textwrap.dedent, parts))
     grown = int(check_python(program, timeout=120, **environment))
-    # One leaked X509, SSL or SSL_CTX per round would be several thousand KiB.
-    assert grown < 1000
+    # One leaked X509, SSL or SSL_CTX per round would be more than a thousand KiB.
+    assert grown < 500
 
 
 def shaken(client: ssl.SSLContext, host: str = pki.HOST) -> Any:
