@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from decode_issued import EC_KEY, EXTENSIONS, issue
 from decode_parts import GENERAL_NAMES, NAMES, OTHER_TYPES
-from decode_reference import Oracle, check, check_times, ours
+from decode_reference import Oracle, check, check_times
 from der import (
     CA_ISSUERS,
     OCSP,
@@ -202,6 +203,7 @@ LARGE = {
 def test_decode_large_prompt(what: str) -> None:
     """A certificate of megabytes takes time in proportion, whatever it is made of."""
     start = time.process_time()
-    ours(LARGE[what])
+    with contextlib.suppress(ValueError):
+        decode(LARGE[what])  # by our own rules: 1.1.1's for object identifiers are quadratic
     # A hundredth of what anything quadratic would take, and ten times what this does.
     assert time.process_time() - start < 5
