@@ -278,14 +278,14 @@ def test_setting_that_changes_just_then_is_both(monkeypatch: pytest.MonkeyPatch)
     leaf_of(STRANGER).load(context)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    settings_of = _compat._opened.settings_of
+    asked_of = _compat.asked_of
 
     def before_it_changes(context: Any) -> Any:
-        found = settings_of(context)
+        found = asked_of(context)
         context.verify_mode = ssl.CERT_REQUIRED
         return found
 
-    monkeypatch.setattr(_compat._opened, "settings_of", before_it_changes)
+    monkeypatch.setattr(_compat, "asked_of", before_it_changes)
     with pytest.raises(ssl.SSLError, match="cannot verify clients"):
         context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
 

@@ -2,7 +2,7 @@
 
 Beneath a client connection that the platform judges OpenSSL verifies nobody (CERT_NONE), for good;
 what the peer is worth is said by a judge, through the guard of its connection. How such a
-connection comes to be: ``_opened``.
+connection comes to be: ``_bare``.
 
 The program's own anchors count before that, as in native mode (step 2), where it is known what they
 are: certificates that were given to us, or loaded into a context of ours. Not what ``ssl`` itself
@@ -21,7 +21,7 @@ from ._agree import Terms, agreed, verified
 from ._certificate import Certificate
 from ._fed import state_of
 from ._guard import Record, sent_by
-from ._opened import Settings
+from ._standard import Asked
 from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
@@ -80,7 +80,7 @@ class OfPlatform:
     Args:
         context: its context, for the flags and the like.
         host: the name that was asked for, if any.
-        settings: what the program had set when it was made.
+        asked: what the program had set when it was made.
         policy: of the context.
         anchors: the program's own, in DER.
     """
@@ -91,13 +91,13 @@ class OfPlatform:
         self,
         context: Any,
         host: str | None,
-        settings: Settings,
+        asked: Asked,
         policy: Any,
         anchors: list[bytes],
     ) -> None:
         flags = int(_verify_flags.__get__(context))
-        self._unasked = settings.verify_mode == int(ssl.CERT_NONE)
-        self._host = host if settings.check_hostname else None
+        self._unasked = asked.verify_mode == int(ssl.CERT_NONE)
+        self._host = host if asked.check_hostname else None
         self._check = (
             bool(flags & int(ssl.VERIFY_CRL_CHECK_LEAF)),
             flags & int(ssl.VERIFY_CRL_CHECK_CHAIN) == int(ssl.VERIFY_CRL_CHECK_CHAIN),

@@ -9,17 +9,17 @@ is one. A store cannot forget and cannot differ by side, so what would need that
 from __future__ import annotations
 
 import _ssl
-import functools
 import ssl
 import time
 from collections.abc import Callable, Sequence
 
-from . import _asked, _bundles, _log, _native, _opened
+from . import _asked, _bare, _bundles, _fed, _log, _native
 from ._fed import State, fill, state_of
 from ._guard import Guard, Listed, Pipe, Record, sent_by
 from ._mode import compat_reason, is_guard
 from ._of_openssl import OfOpenSSL, given, hand_out_no_tickets, note_trust, verifies
 from ._policy import check_judge
+from ._standard import asked_of
 from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
@@ -68,7 +68,7 @@ def _is_unfed(context: Any) -> bool:
 def check_still(context: Any, *, exact: bool) -> None:
     """Refuse where another thread has loaded what would have to leave, since ``check_attach``.
 
-    To be called under ``_opened.making``, under which the context is then attached.
+    To be called under ``_fed.feeding``, under which the context is then attached.
 
     Raises:
         RuntimeError: it has.
@@ -90,7 +90,11 @@ def context_attach(
 ) -> None:
     """Give the context a state; what it trusts is loaded by its connections."""
     # The store goes on to hold what it held, and whoever is just filling it goes on to say so.
-    state = state_of(context) or State()
+    state = state_of(context)
+    if state is None:
+        state = State()
+        if not keep:  # the context is new
+            state.said = _bare.Said()._asdict()
     held = vars(context)["_fasttrust_held"]
     # Whoever trusted the system on both sides may do so no longer.
     state.one_sided = state.one_sided or (state.system and not held.for_servers)
@@ -102,7 +106,6 @@ def context_attach(
     # Whatever clients were verified under until now.
     state.under = None
     state.since = time.time() if _Base.session_stats(context)["accept"] else 0.0
-    state.asks_platform = ask_platform and _protocol(context) != _SERVER
     context._fasttrust_store = state
 
 
@@ -113,10 +116,7 @@ def context_add(context: Any, index: _native.Index) -> None:
 def context_trust_system(
     context: Any, system: _native.Source | None, *, ask_platform: bool
 ) -> None:
-    """Have the platform asked, where it can be; what can be listed is loaded by a connection."""
-    state = state_of(context)
-    if state is not None and ask_platform and _protocol(context) != _SERVER:
-        state.asks_platform = True
+    """Do nothing: the next connection asks who judges it, and loads what can be listed."""
 
 
 def context_set_time(context: Any, at_time: int) -> None:
@@ -130,6 +130,13 @@ def context_own(context: Any) -> None:
         state.foreign = state.owned = True
 
 
+def context_regained(context: Any) -> None:
+    """Remember that for a while our methods were not there to hear what was set."""
+    state = state_of(context)
+    if state is not None:
+        state.said = {}
+
+
 def context_attached(context: object) -> bool:
     """Tell whether the context carries the verifier of this copy of the package."""
     return state_of(context) is not None
@@ -141,7 +148,7 @@ def context_attached(context: object) -> bool:
 def wrap(
     context: Any,
     make: Callable[..., Any],
-    *bio: ssl.MemoryBIO,
+    *ends: Any,
     server_side: bool,
     host: str | None,
     owner: object,
@@ -151,8 +158,8 @@ def wrap(
 
     Args:
         context: the context.
-        make: makes the connection of what it writes to, side, name and owner.
-        bio: what it writes to, where that is a memory BIO.
+        make: C's method that makes one, of a context, ``ends``, side, name and owner.
+        ends: a socket, or the memory BIOs that are read and written.
         server_side: whether it is a server's.
         host: the name of the server, if any.
         owner: what wraps the connection.
@@ -164,67 +171,87 @@ def wrap(
     """
     if server_side and context.sni_callback is not None and context.verify_mode != _NONE:
         hand_out_no_tickets(context)
-    within = _opened.is_within()
-    connect = functools.partial(
-        _connect, context, make, bio, server_side=server_side, host=host, owner=owner, within=within
-    )
-    while (made := connect()) is None:
-        pass  # attached anew meanwhile
-    inner, judge, pipe = made
+    guard = None
+    while guard is None:
+        held, state = given(context)
+        held.freshen()  # logs, which is nothing to do under a lock
+        if not server_side and _asks_platform(context, held.system):
+            guard = _judged_by_platform(context, held, state, make, *ends, host=host, owner=owner)
+        else:
+            guard = _judged_by_openssl(
+                context, held, make, *ends, server_side=server_side, host=host, owner=owner
+            )
     if session is not None and not isinstance(session, ssl.SSLSession):
         raise TypeError("Value is not a SSLSession.")
-    if isinstance(judge, OfOpenSSL):
-        judge.check_side(context)
-    else:
-        _tell(context, shown=not bio)
+    return guard
+
+
+def _asks_platform(context: Any, system: Any) -> bool:
+    """Tell whether the platform judges the context's client connections."""
+    asks = system is not None and system.asks_platform
+    return bool(asks and _protocol(context) != _SERVER)
+
+
+def _judged_by_platform(
+    context: Any,
+    held: Any,
+    state: State,
+    make: Callable[..., Any],
+    *ends: Any,
+    host: str | None,
+    owner: object,
+) -> Guard:
+    """Return a client's connection beneath which OpenSSL verifies nobody."""
+    bio = ends[1:]
+    pipe = Pipe(*bio) if bio else None
+    if pipe is not None:
+        ends = ends[0], pipe.held
+    asked = asked_of(context)
+    inner = _bare.connection(context, state, make, *ends, host=host, owner=owner)
+    anchors = [der for index in held.indexes for der in index.certificates()]
+    judge = _asked.OfPlatform(context, host, asked, held.policy, anchors)
+    # The platform asks nobody what the store holds: who connects past our methods does.
+    if not state.indexes.issuperset(index.digest for index in held.indexes):
+        with _fed.feeding:
+            fill(context, state, held, False)
+    _tell(held, state, shown=not bio)
     return Guard(inner, judge, pipe, unowned=bool(bio) and owner is None)
 
 
-def _connect(
+def _judged_by_openssl(
     context: Any,
+    held: Any,
     make: Callable[..., Any],
-    bio: tuple[ssl.MemoryBIO, ...],
-    *,
+    *ends: Any,
     server_side: bool,
     host: str | None,
     owner: object,
-    within: bool,
-) -> tuple[Any, Any, Pipe | None] | None:
-    """Return a connection, its judge, and what it writes to instead of its BIO.
+) -> Guard | None:
+    """Return a connection that ``ssl`` itself verifies.
 
     Returns:
         None where the context's trust was changed before all of that was done.
     """
-    held, _ = given(context)
-    held.freshen()  # logs, which is nothing to do under a lock
-    with _opened.making:
+    with _fed.feeding:
         now, state = given(context)
         if now is not held:
             return None
-        pipe = None
-        if state.asks_platform and not server_side:
-            pipe = Pipe(*bio) if bio else None
-            to = bio if pipe is None else (pipe.held,)
-            bare = functools.partial(make, *to, False, host, owner=owner)
-            inner, settings = _opened.unverified(context, bare, within)
-            anchors = [der for index in held.indexes for der in index.certificates()]
-            judge: Any = _asked.OfPlatform(context, host, settings, held.policy, anchors)
-        else:
-            check_judge(held.policy, False)
-            _opened.put_back(context)
-            # Read before and after: another thread may set it.
-            modes = [_opened.settings_of(context).verify_mode]
-            if server_side and modes != [_NONE]:
-                note_trust(context, state, held)
-            inner = make(*bio, server_side, host, owner=owner)
-            modes.append(_opened.settings_of(context).verify_mode)
-            judge = OfOpenSSL(context, server_side, modes)
-        return (inner, judge, pipe) if fill(context, state, held, server_side) else None
+        check_judge(held.policy, False)
+        # Read before and after: another thread may set it.
+        modes = [asked_of(context).verify_mode]
+        if server_side and modes != [_NONE]:
+            note_trust(context, state, held)
+        inner = make(context, *ends, server_side, host, owner=owner)
+        modes.append(asked_of(context).verify_mode)
+        judge = OfOpenSSL(context, server_side, modes)
+        if not fill(context, state, held, server_side):
+            return None
+    judge.check_side(context)
+    return Guard(inner, judge, unowned=len(ends) > 1 and owner is None)
 
 
-def _tell(context: Any, *, shown: bool) -> None:
+def _tell(held: Any, state: State, *, shown: bool) -> None:
     """Say what the platform does not look at, and that a socket shows our certificate early."""
-    held, state = given(context)
     if state.owned or (held.indexes and held.policy.at_time is not None):
         _tell_ignored(state)
     if state.shows and shown:

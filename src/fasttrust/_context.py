@@ -124,10 +124,6 @@ def _verified_class(base: type) -> type:
         body = {"__module__": base.__module__, "__doc__": base.__doc__}
         metaclass: Any = type(base)
         derived = metaclass(base.__name__, (base, _Adopted), body)
-        if _native.PLATFORM_DECIDES:
-            from ._opened import own_settings
-
-            own_settings(derived)  # before those of the program's class, as gevent's has
         _verified[base] = derived
     return derived
 

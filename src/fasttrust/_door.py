@@ -22,11 +22,11 @@ _NOTHING = contextlib.nullcontext()
 
 
 def changing() -> Any:
-    """Return the lock under which a context changes: in compat mode it connects under the same."""
+    """Return the lock under which a context changes: in compat mode its store is fed under it."""
     if compat_reason():
-        from . import _opened
+        from . import _fed
 
-        return _opened.making
+        return _fed.feeding
     return _NOTHING
 
 

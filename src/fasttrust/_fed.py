@@ -9,17 +9,30 @@ from __future__ import annotations
 import _ssl
 import contextlib
 import ssl
+import threading
 
+from . import _native
 from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
+# While a store is fed nobody changes what its context trusts. No handshake happens meanwhile, and
+# whom the platform judges waits for it only where there is something to feed. Reentrant, for a
+# finalizer or a signal's handler.
+feeding: Any = threading.RLock()
+
+
+def _after_fork() -> None:
+    global feeding  # noqa: PLW0603 - another thread of the parent may have held it
+    feeding = threading.RLock()
+
+
+_native.after_fork(_after_fork)
 
 
 class State:
     """What one context's store holds by now.
 
     Attributes:
-        asks_platform: whether the platform judges the context's client connections.
         indexes: the digests of those that were loaded.
         loaded: their certificates.
         fed: whether any of that is there, or a part that an interrupt has left.
@@ -28,6 +41,7 @@ class State:
         system: whether the system's roots are in the store, or a part of them.
         filled: whether all of them are.
         one_sided: whether they are there for client connections alone.
+        said: what the program set that cannot be read, as far as it is known (``_bare.Said``).
         shows: whether a certificate of ours was loaded, to be shown to servers that ask.
         told: whether it was said that what the program loaded is ignored.
         under: what clients are verified under, as far as that is known.
@@ -35,7 +49,6 @@ class State:
     """
 
     __slots__ = (
-        "asks_platform",
         "fed",
         "filled",
         "foreign",
@@ -43,6 +56,7 @@ class State:
         "loaded",
         "one_sided",
         "owned",
+        "said",
         "shows",
         "since",
         "system",
@@ -55,7 +69,8 @@ class State:
         self.loaded: set[bytes] = set()
         self.foreign = self.owned = False
         self.fed = self.system = self.filled = self.one_sided = False
-        self.asks_platform = self.shows = self.told = False
+        self.shows = self.told = False
+        self.said: dict[str, Any] = {}
         self.under: object = None
         self.since = 0.0
 

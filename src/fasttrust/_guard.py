@@ -375,9 +375,11 @@ class Guard:
     def session(self) -> Any:
         """The session; one that is offered is left out, for nobody can tell how it was verified.
 
-        A refused connection has none.
+        A refused connection has none, nor one that OpenSSL did not verify: it would be resumed
+        where OpenSSL should.
         """
-        return None if self._error is not None else self._inner.session
+        none = self._error is not None or self._judge.decides
+        return None if none else self._inner.session
 
     @session.setter
     def session(self, session: Any) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from . import _bundles, _context, _log, _native
 from ._connection import watched_class
-from ._door import changing
+from ._door import changing, door
 from ._mode import compat_reason
 from ._native import HOLDER
 from ._standard import Standard as _Standard
@@ -235,6 +235,8 @@ def _is_ours(context: Any) -> bool:
         context.__class__ = _context._verified_class(type(context))
     except (AttributeError, TypeError):
         return False
+    if compat_reason():
+        door().context_regained(context)
     return True
 
 

@@ -11,10 +11,10 @@ import contextlib
 import ssl
 import time
 
-from . import _native, _opened
+from . import _fed, _native
 from ._fed import State, fill, state_of
 from ._guard import Record, sent_by
-from ._standard import all_settings
+from ._standard import all_settings, asked_of
 from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
@@ -27,6 +27,9 @@ def given(context: Any) -> tuple[Any, State]:
     """Return what a context trusts, and what its store holds of that."""
     held, state = vars(context).get("_fasttrust_held"), state_of(context)
     if held is None or state is None:
+        with _fed.feeding:  # for another thread may be just about to give it
+            held, state = vars(context).get("_fasttrust_held"), state_of(context)
+    if held is None or state is None:
         raise ValueError(
             "this context was never given its verifier: call fasttrust.SSLContext() or attach()"
         )
@@ -34,7 +37,7 @@ def given(context: Any) -> tuple[Any, State]:
 
 
 def verifies(context: Any) -> bool:
-    return _opened.settings_of(context).verify_mode != _NONE
+    return asked_of(context).verify_mode != _NONE
 
 
 def hand_out_no_tickets(context: Any) -> None:
@@ -107,7 +110,7 @@ class OfOpenSSL:
 
     def _is_old(self, session: Any) -> bool:
         """Tell whether a session may be from before the context's trust changed."""
-        with _opened.making:
+        with _fed.feeding:
             held, state = given(self._context)
             note_trust(self._context, state, held)
             # OpenSSL counts in whole seconds. One from the future: somebody has set the clock.
@@ -144,7 +147,7 @@ class OfOpenSSL:
         if state is None:
             return
         vars(context)["_fasttrust_held"].freshen()
-        with _opened.making:
+        with _fed.feeding:
             held, state = given(context)
             fill(context, state, held, self._server_side)
 

@@ -7,7 +7,7 @@ import operator
 import ssl
 from collections.abc import Callable
 
-from ._typing import Any
+from ._typing import Any, NamedTuple
 
 
 def _find() -> type[_ssl._SSLContext]:
@@ -57,3 +57,19 @@ _read: Callable[[object], AllSettings] = operator.attrgetter(
 def all_settings(context: object) -> AllSettings:
     """Return them as C's own numbers: the properties of ``ssl``'s class make enums of them."""
     return _read(super(Standard, context))
+
+
+class Asked(NamedTuple):
+    """What a connection is to be verified for, in C's own numbers."""
+
+    verify_mode: int
+    check_hostname: bool
+
+
+_asked = [vars(_ssl._SSLContext)[name] for name in Asked._fields]
+
+
+def asked_of(context: object) -> Asked:
+    """Return what the program has set, by whatever means, on any context of ``ssl``'s."""
+    mode, checks = (of_c.__get__(context) for of_c in _asked)
+    return Asked(int(mode), bool(checks))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _ssl
-import functools
 import hashlib
 import os
 import ssl
@@ -155,8 +154,9 @@ class Verified:
         session: ssl.SSLSession | None = None,
     ) -> Any:
         if compat_reason():
-            make = functools.partial(_Base._wrap_socket, self, sock)
-            return self._fasttrust_guarded(make, server_side, server_hostname, owner, session)
+            return self._fasttrust_guarded(
+                _Base._wrap_socket, server_side, server_hostname, owner, session, sock
+            )
         settings = all_settings(self)
         digest = _held(self).session_context(settings, server_hostname)
         connection = _Base._wrap_socket(
@@ -176,9 +176,8 @@ class Verified:
         session: ssl.SSLSession | None = None,
     ) -> Any:
         if compat_reason():
-            make = functools.partial(_Base._wrap_bio, self, incoming)
             return self._fasttrust_guarded(
-                make, server_side, server_hostname, owner, session, outgoing
+                _Base._wrap_bio, server_side, server_hostname, owner, session, incoming, outgoing
             )
         settings = all_settings(self)
         digest = _held(self).session_context(settings, server_hostname)
@@ -195,12 +194,12 @@ class Verified:
         host: str | None,
         owner: object,
         session: object,
-        *bio: ssl.MemoryBIO,
+        *ends: Any,
     ) -> Any:
         connection = door().wrap(
             self,
             make,
-            *bio,
+            *ends,
             server_side=server_side,
             host=host,
             owner=owner,
@@ -287,11 +286,17 @@ class Verified:
 
 
 if _native.PLATFORM_DECIDES:
-    from ._asked import load_cert_chain
-    from ._opened import own_settings
+    from . import _asked, _bare
 
-    own_settings(Verified)
-    Verified.load_cert_chain = load_cert_chain  # type: ignore[attr-defined]
+    for _member in (
+        _asked.load_cert_chain,
+        _bare._set_alpn_protocols,
+        _bare.set_ecdh_curve,
+        _bare.set_groups,
+        _bare.set_psk_client_callback,
+    ):
+        if hasattr(_Base, _member.__name__):
+            setattr(Verified, _member.__name__, _member)
 
 
 def _prepare(

@@ -8,6 +8,7 @@ A server that says something at once, and a client of compat mode that does not 
 
 from __future__ import annotations
 
+import _ssl
 import asyncio
 import contextlib
 import socket
@@ -23,7 +24,7 @@ from telling import heard, says
 import fasttrust
 import modes
 import peer
-from fasttrust import _compat, _guard, _native, _native_platform, _opened
+from fasttrust import _compat, _guard, _native, _native_platform
 from pki import HOST, Chain, Issued, intermediate, leaf, root
 
 ROOT = root("root")
@@ -113,16 +114,16 @@ class _NoPipe:
 
 def leave_open(context: Any) -> None:
     """Have C's own settings verify nobody."""
-    _opened._check_hostname.__set__(context, False)
-    _opened._verify_mode.__set__(context, ssl.CERT_NONE)
+    of_c: Any = vars(_ssl._SSLContext)  # type: ignore[attr-defined]
+    of_c["check_hostname"].__set__(context, False)
+    of_c["verify_mode"].__set__(context, ssl.CERT_NONE)
 
 
 def take_away(put: Callable[[object, str, object], None]) -> None:
-    """Take the guard away, by what sets attributes, and leave contexts open for good."""
+    """Take the guard away, by what sets attributes: what lies beneath it verifies nobody."""
     put(_compat, "Guard", _Open)
     put(_compat, "record_watch", lambda connection: _guard.Record())
     put(_compat, "Pipe", _NoPipe)
-    put(_opened, "close", leave_open)
 
 
 def client() -> fasttrust.SSLContext:

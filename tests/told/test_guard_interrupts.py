@@ -1,9 +1,9 @@
-"""Compat mode where a platform decides: wherever an interrupt comes, nothing is left open by it."""
+"""Compat mode where a platform decides: wherever an interrupt comes, nothing is open to anybody."""
 
 from __future__ import annotations
 
+import _ssl
 import contextlib
-import os
 import ssl
 import sys
 import threading
@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from guarded import GUARD_TESTS, SENT, TIMEOUT, client
+from guarded import GUARD_TESTS, ROOT, SENT, TIMEOUT, client
 
 import fasttrust
 import peer
-from fasttrust import _context, _guard, _opened
-from pki import HOST
+from fasttrust import _context, _fed, _guard
+from pki import HOST, pem
 from world import Pair
 
 pytestmark = GUARD_TESTS
 
-CONNECTING = ("_compat.py", "_fed.py", "_guard.py", "_opened.py")
+CONNECTING = ("_bare.py", "_compat.py", "_fed.py", "_guard.py")
 JUDGING = ("_asked.py", "_guard.py")
 
 
@@ -97,13 +97,13 @@ def interrupts(
 
 
 def is_free() -> bool:
-    """Tell whether another thread could make a connection."""
+    """Tell whether another thread could feed a store."""
     found: list[bool] = []
 
     def take() -> None:
-        if _opened.making.acquire(timeout=TIMEOUT):
+        if _fed.feeding.acquire(timeout=TIMEOUT):
             found.append(True)
-            _opened.making.release()
+            _fed.feeding.release()
 
     thread = threading.Thread(target=take)
     thread.start()
@@ -111,81 +111,110 @@ def is_free() -> bool:
     return bool(found)
 
 
+def of_c(context: object) -> list[object]:
+    """Return C's own settings, whatever a class says they are."""
+    names = ("verify_mode", "check_hostname", "options", "minimum_version", "_host_flags")
+    return [vars(_ssl._SSLContext)[name].__get__(context) for name in names]  # type: ignore[attr-defined]
+
+
+def make(context: ssl.SSLContext) -> ssl.SSLObject:
+    return context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+
+
 @pytest.mark.parametrize("how", ["trace", "profile"])
-@pytest.mark.parametrize("mode", [ssl.CERT_REQUIRED, ssl.CERT_OPTIONAL])
-def test_interrupt_leaves_no_context_open(how: str, mode: ssl.VerifyMode) -> None:
-    """Wherever it comes while a connection is made."""
-    context = client()
+@pytest.mark.parametrize("attached", [True, False])
+@pytest.mark.parametrize("mode", [ssl.CERT_REQUIRED, ssl.CERT_OPTIONAL, ssl.CERT_NONE])
+def test_context_is_as_it_was_set_at_every_moment(
+    mode: ssl.VerifyMode, attached: bool, how: str
+) -> None:
+    """While a connection is made: to other threads, to handlers, in a child that is forked then."""
+    context: Any = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if attached else client()
+    context.check_hostname = mode != ssl.CERT_NONE
     context.verify_mode = mode
+    context.set_alpn_protocols(["one"])
+    if attached:
+        fasttrust.attach(context)
+    before, moments = of_c(context), 0
 
-    def work() -> None:
-        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+    def look() -> None:
+        nonlocal moments
+        moments += 1
+        assert before == of_c(context)
 
-    work()
+    class Every(_At):
+        def count(self) -> None:
+            self.act()
+
+    watch = sys.settrace if how == "trace" else sys.setprofile
+    was = sys.gettrace() if how == "trace" else sys.getprofile()
+    watch(getattr(Every(0, CONNECTING, look), how))
+    try:
+        made = make(context)
+    finally:
+        watch(was)
+    assert type(made._sslobj) is _guard.Guard  # type: ignore[attr-defined]
+    assert before == of_c(context)
+    assert moments > 20
+
+
+@pytest.mark.parametrize("how", ["trace", "profile"])
+def test_who_connects_past_us_meanwhile_is_refused(how: str) -> None:
+    """At every moment in which a connection of the same context is being made."""
+    context = client()
+    refused = 0
+
+    def past() -> None:
+        nonlocal refused
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        bare = _ssl._SSLContext._wrap_bio(context, incoming, outgoing, False, HOST)  # type: ignore[attr-defined]
+        server = peer.server_context(SENT).wrap_bio(outgoing, incoming, server_side=True)
+        for end in (bare, server):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            bare.do_handshake()
+        refused += 1
+
+    for _ in interrupts(how, ("_bare.py", "_compat.py"), lambda: make(context), past):
+        pass
+    assert refused > 10
+
+
+@pytest.mark.parametrize("how", ["trace", "profile"])
+def test_interrupt_leaves_nothing_held(how: str) -> None:
+    """Wherever it comes while a connection is made: the next is made, and judged."""
+    context = client()
+    context.load_verify_locations(cadata=pem(ROOT))
     times = 0
-    for interrupted in interrupts(how, CONNECTING, work):
-        assert (mode, True) == _opened._of_c(context)
-        assert None is _opened._kept(context)
+    for interrupted in interrupts(how, CONNECTING, lambda: make(context)):
         times += interrupted
     assert times > 10
     assert is_free()
+    assert type(make(context)._sslobj) is _guard.Guard  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("how", ["trace", "profile"])
-def test_handler_that_connects_leaves_no_context_open(how: str) -> None:
+def test_handler_that_connects_meanwhile(how: str) -> None:
     """Wherever it comes while a connection is made: both connections are the platform's."""
     context = client()
     kinds: list[type] = []
 
     def work() -> None:
-        made = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
-        kinds.append(type(made._sslobj))
+        kinds.append(type(make(context)._sslobj))  # type: ignore[attr-defined]
 
-    work()
-    times = 0
     for _ in interrupts(how, CONNECTING, work, work):
-        assert (ssl.CERT_REQUIRED, True) == _opened._of_c(context)
-        assert None is _opened._kept(context)
-        times += 1
-    assert [] == _opened._open_now
-    assert times > 10
+        pass
+    assert len(kinds) > 20
     assert {_guard.Guard} == set(kinds)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_child_has_no_context_open() -> None:
-    """Of a process that is forked in the instant in which another thread connects."""
-    context = client()
-    pipe = os.pipe()
-
-    def make() -> object:
-        assert (ssl.CERT_NONE, False) == _opened._of_c(context)
-        thread = threading.Thread(target=fork)
-        thread.start()
-        thread.join()
-        return object()
-
-    def fork() -> None:
-        child = os.fork()
-        if child == 0:
-            os.write(pipe[1], repr(_opened._of_c(context) == (ssl.CERT_REQUIRED, True)).encode())
-            os._exit(0)
-        os.waitpid(child, 0)
-
-    with _opened.making:
-        _opened.unverified(context, make, within=False)
-    assert b"True" == os.read(pipe[0], 100)
-    for end in pipe:
-        os.close(end)
-
-
 def test_two_locks_have_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """attach() takes its own inside the other: a handler may attach while a connection is made."""
+    """attach() takes its own inside the other: a handler may attach while a store is fed."""
     orders: list[bool] = []
 
     class Lock:
         def __enter__(self) -> None:
-            orders.append(_opened.is_within())
+            orders.append(_fed.feeding._is_owned())
 
         def __exit__(self, *error: object) -> None:
             """Nothing is held."""
@@ -193,21 +222,6 @@ def test_two_locks_have_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_context, "_attaching", Lock())
     fasttrust.attach(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     assert [True] == orders
-
-
-def test_context_whose_settings_never_rest_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not tried for ever, under a lock that others wait for."""
-    context = client()
-    monkeypatch.setattr(_opened, "forbid_renegotiation", lambda context: True)
-    with pytest.raises(ssl.SSLError, match="again and again"):
-        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
-    assert (ssl.CERT_REQUIRED, True) == _opened._of_c(context)
-
-
-def test_library_that_never_renegotiates_needs_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    """BoringSSL's constant is 0."""
-    monkeypatch.setattr(_opened, "_NO_RENEGOTIATION", 0)
-    assert not _opened.forbid_renegotiation(client())
 
 
 @pytest.mark.parametrize("how", ["trace", "profile"])

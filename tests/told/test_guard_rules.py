@@ -24,7 +24,7 @@ from telling import heard, says
 
 import fasttrust
 import peer
-from fasttrust import _asked, _compat, _native, _native_platform, _opened
+from fasttrust import _asked, _compat, _native, _native_platform
 from pki import HOST, Chain, Issued, leaf, root
 from world import code, ders
 
@@ -263,49 +263,6 @@ def test_interrupted_verdict_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(ssl.SSLError, match="the verdict was not reached"):
                 operation()
     assert b"" == server.received
-
-
-def test_renegotiation_is_off() -> None:
-    """No server shows another certificate after the verdict, whatever the program cleared."""
-    context = client()
-    context.options &= ~ssl.OP_NO_RENEGOTIATION
-    with victim(context) as (tls, _):
-        assert context.options & ssl.OP_NO_RENEGOTIATION
-        with contextlib.suppress(ssl.SSLCertVerificationError):
-            tls.do_handshake()
-
-
-def test_renegotiation_is_off_whatever_another_thread_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`options |= …` elsewhere may write back what it read before that was forbidden."""
-    context = client()
-    options, opens, seen = context.options & ~ssl.OP_NO_RENEGOTIATION, _opened._open, []
-
-    def late(context: Any, settings: Any) -> None:
-        if not seen:
-            context.options = options
-        seen.append(context.options)
-        opens(context, settings)
-
-    monkeypatch.setattr(_opened, "_open", late)
-    with victim(context):
-        assert [False, True] == [bool(each & ssl.OP_NO_RENEGOTIATION) for each in seen]
-
-
-def test_handler_that_connects_while_a_connection_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both are the platform's to judge."""
-    trusts()
-    context, opens, handled = client(), _opened._open, []
-
-    def interrupted(context: Any, settings: Any) -> None:
-        opens(context, settings)
-        if not handled:
-            handled.append(None)
-            context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
-
-    monkeypatch.setattr(_opened, "_open", interrupted)
-    with victim(context) as (tls, _):
-        assert peer.REPLY == tls.recv(100)
-    assert (ssl.CERT_REQUIRED, True) == _opened._of_c(context)
 
 
 def test_handler_that_reads_while_a_connection_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:

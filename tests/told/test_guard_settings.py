@@ -1,6 +1,6 @@
 """Compat mode where a platform decides: settings count, whoever sets them, by whatever means, when.
 
-C's own are the only ones. They are others for the instant in which a connection is made.
+C's own are the only ones.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import _ssl
 import contextlib
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,18 +15,16 @@ import pytest
 from guarded import (
     GUARD_TESTS,
     SENT,
-    TIMEOUT,
     TOLD,
     WINDOWS,
     client,
-    leave_open,
     trusts,
     victim,
 )
 
 import fasttrust
 import peer
-from fasttrust import _guard, _opened
+from fasttrust import _bare, _guard
 from pki import HOST
 from world import Pair, check_python
 
@@ -137,152 +134,44 @@ def test_name_that_is_to_be_checked_is(
             pair.shake()
 
 
-@pytest.mark.parametrize("put", [plainly, by_c, by_ssl], ids=lambda put: put.__name__)
-@pytest.mark.parametrize("late", [False, True], ids=["before it is made", "after"])
-@pytest.mark.parametrize(
-    "change",
-    [
-        ("verify_mode", ssl.CERT_REQUIRED, ssl.CERT_OPTIONAL),
-        ("verify_mode", ssl.CERT_REQUIRED, ssl.CERT_NONE),
-        ("verify_mode", ssl.CERT_OPTIONAL, ssl.CERT_NONE),
-        ("check_hostname", True, ssl.CERT_NONE),
-        ("check_hostname", True, ssl.CERT_OPTIONAL),
-    ],
-)
-def test_what_is_set_while_a_connection_is_made_counts(
-    put: Callable[[Any, str, object], None],
-    late: bool,
-    change: tuple[str, object, ssl.VerifyMode],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """By a handler in the same thread, or past our lock by another: for that connection too."""
-    name, value, mode = change
-    context = client()
-    context.check_hostname = False
-    context.verify_mode = mode
-    opens, of_c, done = _opened._open, _opened._of_c, []
-
-    def set_once() -> None:
-        if not done:
-            done.append(None)
-            put(context, name, value)
-
-    def interrupted(context: Any, settings: Any) -> None:
-        opens(context, settings)
-        if not late:
-            set_once()
-
-    def interrupted_later(context: Any) -> Any:
-        found = of_c(context)
-        if late and _opened._kept(context) is not None:
-            set_once()
-        return found
-
-    monkeypatch.setattr(_opened, "_open", interrupted)
-    monkeypatch.setattr(_opened, "_of_c", interrupted_later)
-    if late:  # what is made just before that goes by what was set before
-        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
-    assert not moves(context)
-    monkeypatch.undo()
-    assert value == getattr(context, name)
-    assert not moves(context)
-
-
-@pytest.mark.parametrize(
-    ("before", "change", "after"),
-    [
-        ((ssl.CERT_OPTIONAL, True), ("verify_mode", ssl.CERT_REQUIRED), (ssl.CERT_REQUIRED, True)),
-        ((ssl.CERT_REQUIRED, True), ("verify_mode", ssl.CERT_OPTIONAL), (ssl.CERT_OPTIONAL, True)),
-        ((ssl.CERT_REQUIRED, True), ("check_hostname", False), (ssl.CERT_REQUIRED, False)),
-        ((ssl.CERT_REQUIRED, False), ("verify_mode", ssl.CERT_NONE), (ssl.CERT_NONE, False)),
-        ((ssl.CERT_NONE, False), ("check_hostname", True), (ssl.CERT_REQUIRED, True)),
-    ],
-)
-def test_handler_that_sets_something_while_a_connection_is_made(
-    before: tuple[ssl.VerifyMode, bool],
-    change: tuple[str, object],
-    after: tuple[ssl.VerifyMode, bool],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """It counts from then on, stricter or not, and what it does not set stays; as it was made."""
-    context = client()
-    context.check_hostname = False
-    context.verify_mode, context.check_hostname = before
-    assert before == _opened._of_c(context)
-    opens, done = _opened._open, []
-
-    def interrupted(context: Any, settings: Any) -> None:
-        opens(context, settings)
-        if not done:
-            done.append(None)
-            setattr(context, *change)
-            assert after == (context.verify_mode, context.check_hostname)
-
-    monkeypatch.setattr(_opened, "_open", interrupted)
-    assert moves(context) == (after[0] == ssl.CERT_NONE)
-    assert after == _opened._of_c(context) == (context.verify_mode, context.check_hostname)
-
-
 @TOLD
-@pytest.mark.parametrize("put", [plainly, by_c], ids=lambda put: put.__name__)
-def test_connection_that_is_made_meanwhile_is_the_platforms(
+@pytest.mark.parametrize("put", [plainly, by_c, by_ssl], ids=lambda put: put.__name__)
+def test_what_is_set_while_a_connection_is_made_counts_for_the_next(
     put: Callable[[Any, str, object], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not OpenSSL's, which knows nobody, whatever is set just then."""
-    trusts()
+    """By a handler in the same thread, or by another: a connection goes by what was set before."""
     context = client()
-    context.verify_mode = ssl.CERT_OPTIONAL
-    opens, done = _opened._open, []
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = _bare.connection
 
-    def interrupted(context: Any, settings: Any) -> None:
-        opens(context, settings)
-        if not done:
-            done.append(None)
-            put(context, "verify_mode", ssl.CERT_REQUIRED)
+    def interrupted(*args: Any, **options: Any) -> Any:
+        put(context, "check_hostname", True)
+        return connection(*args, **options)
 
-    monkeypatch.setattr(_opened, "_open", interrupted)
+    monkeypatch.setattr(_bare, "connection", interrupted)
+    assert moves(context)
+    monkeypatch.undo()
+    assert (ssl.CERT_REQUIRED, True) == (context.verify_mode, context.check_hostname)
+    assert not moves(context)
+    trusts()
     assert moves(context)
 
 
-def test_settings_are_read_as_they_are_while_a_connection_is_made(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """By a handler of the same thread at once, by another thread once it is made."""
-    context = client()
-    opens, read = _opened._open, []
-    threads: list[threading.Thread] = []
-
-    def look() -> None:
-        read.append((context.verify_mode, context.check_hostname))
-
-    def interrupted(context: Any, settings: Any) -> None:
-        opens(context, settings)
-        look()
-        threads.append(threading.Thread(target=look))
-        threads[0].start()
-        threads[0].join(0.2)  # it has looked by now, or it waits
-
-    monkeypatch.setattr(_opened, "_open", interrupted)
-    context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
-    threads[0].join(TIMEOUT)
-    assert [(ssl.CERT_REQUIRED, True)] * 2 == read
-
-
 def test_server_that_a_handler_makes_meanwhile_verifies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A context for both sides: what is open for a client's connection is not for a server's."""
+    """A context for both sides: its servers are as it was set while it connects as a client."""
     with pytest.warns(DeprecationWarning, match="PROTOCOL_TLS"):
         context = fasttrust.SSLContext(ssl.PROTOCOL_TLS)
     SENT.load(context)
     context.verify_mode = ssl.CERT_REQUIRED
-    opens, made = _opened._open, []
+    connection, made = _bare.connection, []
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
 
-    def interrupted(context: Any, settings: Any) -> None:
-        opens(context, settings)
-        if not made:
-            made.append(context.wrap_bio(incoming, outgoing, server_side=True))
+    def interrupted(*args: Any, **options: Any) -> Any:
+        made.append(context.wrap_bio(incoming, outgoing, server_side=True))
+        return connection(*args, **options)
 
-    monkeypatch.setattr(_opened, "_open", interrupted)
+    monkeypatch.setattr(_bare, "connection", interrupted)
     first = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
     assert type(first._sslobj) is _guard.Guard
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -294,17 +183,6 @@ def test_server_that_a_handler_makes_meanwhile_verifies(monkeypatch: pytest.Monk
         assert not Pair.step(end)
     with pytest.raises(ssl.SSLError, match="did not return a certificate"):
         made[0].do_handshake()
-
-
-def test_context_that_was_left_open_is_closed_by_the_next() -> None:
-    """As interrupts at every turn might leave it: what was set before them counts."""
-    context = client()
-    vars(context)[_opened._OPENED] = _opened._of_c(context)
-    leave_open(context)
-    assert (ssl.CERT_REQUIRED, True) == (context.verify_mode, context.check_hostname)
-    assert not moves(context)
-    assert (ssl.CERT_REQUIRED, True) == _opened._of_c(context)
-    assert not moves(context)
 
 
 @contextlib.contextmanager

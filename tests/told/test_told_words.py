@@ -71,9 +71,9 @@ def test_what_the_platform_accepts_is_accepted(carrier: str, version: ssl.TLSVer
         same = peer.connect(
             context,
             peer.server_context(SENT),
-            inspect=lambda tls: [bytes(c) for c in tls._sslobj.get_verified_chain() or ()],
+            inspect=lambda tls: len(tls._sslobj.get_verified_chain()),
         )
-        assert len(WHOLE) == len(same.inspected)
+        assert len(WHOLE) == same.inspected
 
 
 def test_fetched_intermediate_counts() -> None:

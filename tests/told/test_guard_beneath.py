@@ -1,0 +1,335 @@
+"""Compat mode where a platform decides: what lies beneath the guard has the program's settings.
+
+It is made by another context than the program's, which nobody may notice: a handshake begins with
+the very message with which one of ``ssl``'s would, and goes on as it would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from guarded import GUARD_TESTS, SENT, TOLD, client, trusts, victim
+from telling import says
+
+import fasttrust
+import peer
+import test_renegotiation as renegotiation
+from fasttrust import _bare, _guard
+from pki import HOST, Chain, leaf, pem, root
+from world import ders
+
+pytestmark = [*GUARD_TESTS, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+Setting = Callable[[Any], object]
+SETTINGS: dict[str, Setting] = {
+    "nothing": lambda context: None,
+    "ALPN": lambda context: context.set_alpn_protocols(["h2", "http/1.1"]),
+    "ALPN, another": lambda context: context.set_alpn_protocols(["one"]),
+    "no ALPN": lambda context: context.set_alpn_protocols([]),
+    "a curve": lambda context: context.set_ecdh_curve("secp384r1"),
+    "another curve": lambda context: context.set_ecdh_curve(b"prime256v1"),
+    "X25519": lambda context: context.set_ecdh_curve("X25519"),
+    "ciphers": lambda context: context.set_ciphers("ECDHE+AESGCM:@SECLEVEL=0"),
+    "no curves": lambda context: (_tls_1_2(context), context.set_ciphers("AES128-SHA")),
+    "TLS 1.2": lambda context: _tls_1_2(context),  # noqa: PLW0108 - it comes below
+    "TLS 1.3": lambda context: setattr(context, "minimum_version", ssl.TLSVersion.TLSv1_3),
+    "old": lambda context: setattr(context, "minimum_version", ssl.TLSVersion.TLSv1_1),
+    "level 4": lambda context: context.set_ciphers("DEFAULT:@SECLEVEL=4"),
+    "no tickets": lambda context: _option(context, ssl.OP_NO_TICKET),
+    "no TLS 1.2": lambda context: _option(context, ssl.OP_NO_TLSv1_2),
+    "later certificates": lambda context: setattr(context, "post_handshake_auth", True),
+    "suites (3.15)": lambda context: context.set_ciphersuites("TLS_AES_128_GCM_SHA256"),
+    "groups (3.15)": lambda context: context.set_groups("secp384r1:secp256r1"),
+    "signatures (3.15)": lambda context: (
+        context.set_client_sigalgs("ecdsa_secp256r1_sha256"),
+        context.set_server_sigalgs("ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384"),
+    ),
+}
+PROTOCOLS = [ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS, ssl.PROTOCOL_TLSv1_2]
+UNTOLD = "groups (3.15)"  # where they were set before the context was attached
+
+
+def _tls_1_2(context: Any) -> None:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+
+def _option(context: Any, option: int) -> None:
+    context.options |= option
+
+
+def sets(context: Any, *names: str) -> None:
+    """Set it all, or skip where this Python or this OpenSSL knows nothing of it."""
+    for name in names:
+        try:
+            SETTINGS[name](context)
+        except (AttributeError, ValueError) as error:
+            if "3.15" not in name and name != "X25519" and context.protocol in PROTOCOLS[:2]:
+                raise
+            pytest.skip(f"not to be set here: {error}")
+
+
+def hello(context: ssl.SSLContext) -> tuple[bytes, dict[int, bytes]]:
+    """Return what a handshake begins with: suites, and extensions but for keys."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    made = context.wrap_bio(incoming, outgoing, server_hostname=HOST)
+    ours = isinstance(context, fasttrust.SSLContext)
+    assert ours == (type(made._sslobj) is _guard.Guard)  # type: ignore[attr-defined]
+    with contextlib.suppress(ssl.SSLWantReadError):
+        made.do_handshake()
+    sent = outgoing.read()
+    assert (22, 1) == (sent[0], sent[5])
+    at = 44 + sent[43]
+    suites = sent[at + 2 : at + 2 + int.from_bytes(sent[at : at + 2], "big")]
+    at += 2 + len(suites)
+    at += 1 + sent[at] + 2
+    found = {}
+    while at < len(sent):
+        kind, size = (int.from_bytes(sent[at + n : at + n + 2], "big") for n in (0, 2))
+        content = sent[at + 4 : at + 4 + size]
+        # Of the shares of keys, groups and sizes: the keys are new each time.
+        found[kind] = content if kind != 51 else _without_keys(content)
+        at += 4 + size
+    return suites, found
+
+
+def _without_keys(shares: bytes) -> bytes:
+    at, found = 2, b""
+    while at < len(shares):
+        found += shares[at : at + 4]
+        at += 4 + int.from_bytes(shares[at + 2 : at + 4], "big")
+    return found
+
+
+def plain(protocol: int, *names: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(protocol)
+    sets(context, *names)
+    return context
+
+
+def ours(protocol: int, *names: str) -> ssl.SSLContext:
+    context = fasttrust.SSLContext(protocol)
+    sets(context, *names)
+    return context
+
+
+def attached(protocol: int, *names: str) -> ssl.SSLContext:
+    context = plain(protocol, *names)
+    fasttrust.attach(context)
+    return context
+
+
+def attached_first(protocol: int, *names: str) -> ssl.SSLContext:
+    context = attached(protocol)
+    sets(context, *names)
+    return context
+
+
+def attached_between(protocol: int, *names: str) -> ssl.SSLContext:
+    context = attached(protocol, *names[:1])
+    sets(context, *names[1:])
+    return context
+
+
+def set_between(protocol: int, *names: str) -> ssl.SSLContext:
+    context = ours(protocol, *names[:1])
+    hello(context)
+    sets(context, *names[1:])
+    return context
+
+
+def injected(protocol: int, *names: str) -> ssl.SSLContext:
+    with fasttrust.inject_into_ssl():
+        context = plain(protocol)
+        context.load_default_certs()
+        sets(context, *names)
+    return context
+
+
+def class_lost(protocol: int, *names: str) -> ssl.SSLContext:
+    """A context of an injection that loses our class, as eventlet's do, and gets it back."""
+    with fasttrust.inject_into_ssl():
+        context = plain(protocol)
+        context.load_default_certs()
+        hello(context)
+        context.__class__ = type("Green", (ssl.SSLContext,), {})
+        sets(context, *names)
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+    return context
+
+
+WAYS = pytest.mark.parametrize(
+    "way",
+    [ours, attached, attached_first, attached_between, set_between, injected, class_lost],
+    ids=lambda way: way.__name__,
+)
+
+
+@WAYS
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_handshake_begins_as_one_of_ssls(
+    way: Callable[..., ssl.SSLContext], protocol: ssl._SSLMethod, name: str
+) -> None:
+    try:
+        expected = hello(plain(protocol, name))
+    except ssl.SSLError as error:  # none begins at all
+        with pytest.raises(ssl.SSLError, match=error.reason):
+            hello(way(protocol, name))
+        return
+    context = way(protocol, name)
+    if name == UNTOLD and way in (attached, attached_between, class_lost):
+        with pytest.raises(ssl.SSLError, match="set them after attach"):
+            hello(context)
+        context.set_ecdh_curve("secp384r1")
+        assert hello(plain(protocol, "a curve")) == hello(context)
+        return
+    assert expected == hello(context)
+    assert expected == hello(context)
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("ALPN", "a curve"),
+        ("a curve", "ALPN, another"),
+        ("ALPN", "no ALPN"),
+        ("a curve", "another curve"),
+        ("another curve", "TLS 1.2", "ALPN"),
+        ("ciphers", "ALPN", "ALPN, another"),
+    ],
+    ids=", ".join,
+)
+def test_what_is_set_one_after_the_other(
+    way: Callable[..., ssl.SSLContext], names: tuple[str, ...]
+) -> None:
+    assert hello(plain(PROTOCOLS[0], *names)) == hello(way(PROTOCOLS[0], *names))
+
+
+def test_setting_that_is_refused_changes_nothing() -> None:
+    context: Any = ours(PROTOCOLS[0], "ALPN", "a curve")
+    before = hello(context)
+    for wrong in (lambda: context.set_ecdh_curve("no curve"), lambda: context.set_ecdh_curve(1)):
+        with pytest.raises((ValueError, TypeError)):
+            wrong()
+    with pytest.raises(ssl.SSLError):
+        context.set_alpn_protocols([""])
+    assert before == hello(context)
+
+
+def test_old_settings_warn_nobody_again() -> None:
+    """The program was warned when it set them; under -W error nothing would connect."""
+    for name in ("old", "no TLS 1.2"):
+        context = ours(PROTOCOLS[0], name)
+        _bare._bare.cache_clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            hello(context)
+
+
+def test_one_context_makes_what_many_have() -> None:
+    """A context costs no second one, whatever is set on it."""
+    _bare._bare.cache_clear()
+    for _ in range(20):
+        hello(ours(PROTOCOLS[0], "ALPN", "a curve", "no tickets"))
+    assert 1 == _bare._bare.cache_info().currsize
+
+
+def test_it_verifies_nobody_whatever_is_set() -> None:
+    """And is told no settings of verification: those are the judge's."""
+    context = client()
+    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_CRL_CHECK_CHAIN
+    beneath = _bare._bare(_bare._read(context), _bare.Said())
+    assert (ssl.CERT_NONE, False) == (beneath.verify_mode, beneath.check_hostname)
+
+
+@pytest.mark.parametrize("way", [ours, attached_first, set_between])
+@pytest.mark.parametrize("mode", [ssl.CERT_NONE, ssl.CERT_REQUIRED])
+def test_key_that_was_shared_beforehand(
+    way: Callable[..., ssl.SSLContext], mode: ssl.VerifyMode
+) -> None:
+    """It serves where the program verifies nobody; no certificate is a refusal elsewhere."""
+    key = b"shared beforehand"
+    if not hasattr(ssl.SSLContext, "set_psk_client_callback"):
+        pytest.skip("ssl knows no such keys")
+    server: Any = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.set_psk_server_callback(lambda name: key)
+    context: Any = way(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = mode
+    context.set_psk_client_callback(lambda hint: ("us", key))
+    for each in (server, context):
+        each.maximum_version = ssl.TLSVersion.TLSv1_2
+        each.set_ciphers("PSK:@SECLEVEL=0")
+    outcome = peer.connect(context, server)
+    if mode == ssl.CERT_NONE:
+        assert (peer.SECRET, peer.REPLY) == (outcome.server_received, outcome.client_received)
+    else:
+        assert (b"", b"") == (outcome.server_received, outcome.client_received)
+        assert "showed no certificate" in str(outcome.client_error)
+
+
+@TOLD
+@pytest.mark.parametrize("late", [False, True])
+def test_certificate_of_the_client_is_shown(late: bool) -> None:
+    """Loaded before the context was attached, or after it connected."""
+    trusts()
+    clients = root("clients")
+    mine = Chain((leaf("mine", clients),))
+    server = peer.server_context(SENT)
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_verify_locations(cadata=pem(clients))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not late:
+        mine.load(context)
+    fasttrust.attach(context)
+    if late:
+        hello(context)
+        mine.load(context)
+    assert peer.SECRET == peer.connect(context, server).server_received
+
+
+@TOLD
+@pytest.mark.parametrize("late", [False, True])
+def test_secrets_are_logged_and_messages_shown(late: bool, tmp_path: Path) -> None:
+    """To whom the program's context tells them, from whenever it does."""
+    trusts()
+    context: Any = client()
+    shown: list[Any] = []
+    with victim(context) as (tls, _):
+        if late:
+            tls.context.keylog_filename = str(tmp_path / "keys")
+        tls.do_handshake()
+        assert tls.context is context
+        assert tls._sslobj._inner.context is context  # type: ignore[attr-defined]
+    context.keylog_filename = str(tmp_path / "keys")
+    context._msg_callback = lambda connection, *_: shown.append(connection)
+    with victim(context) as (tls, _):
+        tls.do_handshake()
+    assert {id(tls)} == {*map(id, shown)}
+    assert "CLIENT_HANDSHAKE_TRAFFIC_SECRET" in (tmp_path / "keys").read_text("ascii")
+
+
+@TOLD
+def test_server_does_not_become_another() -> None:
+    """TLS 1.2 renegotiation is refused, whatever the program cleared: no second certificate."""
+    says(0, (renegotiation.FIRST, renegotiation.ROOT))
+    context = client()
+    context.options &= ~ssl.OP_NO_RENEGOTIATION
+    there = renegotiation.Peer(context)
+    there.shake()
+    seen = there.client.getpeercert(True)
+    assert renegotiation.FIRST.der == seen
+    there.become(renegotiation.SECONDS["another"][0])
+    there.move()
+    with pytest.raises(renegotiation.pyopenssl.Error, match="no renegotiation"):
+        there.shake()
+    assert seen == there.client.getpeercert(True)
+    assert (seen,) == ders(fasttrust.get_unverified_chain(there.client))
+    assert not context.options & ssl.OP_NO_RENEGOTIATION
