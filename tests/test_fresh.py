@@ -160,6 +160,29 @@ def test_first_connection_after_default_certificates_looks_at_the_store(
     assert TWO == codes(context)
 
 
+def test_default_certificates_while_another_thread_connects(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its look was at the store of before: the next connection looks at the one that counts now."""
+    monkeypatch.setattr(_system, "PERIOD", 3_600_000_000_000)
+    other = tmp_path / "other.pem"
+    other.write_text(ROOTS[0].pem, "ascii")
+    context = made(CLIENT)
+    refresh = _system.System.refresh
+
+    def meanwhile(system: _system.System) -> None:
+        refresh(system)
+        monkeypatch.setattr(_system.System, "refresh", refresh)
+        monkeypatch.setenv("SSL_CERT_FILE", str(other))
+        assert ONE == codes(made(CLIENT))  # somebody has looked at it before
+        other.write_text(ROOTS[1].pem, "ascii")
+        context.load_default_certs()
+
+    monkeypatch.setattr(_system.System, "refresh", meanwhile)
+    context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=pki.HOST)
+    assert TWO == codes(context)
+
+
 @modes.fed_once
 def test_first_connection_of_a_context_looks_at_the_store(
     machine: Path, monkeypatch: pytest.MonkeyPatch

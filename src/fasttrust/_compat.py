@@ -234,7 +234,7 @@ def _judged_by_openssl(
     """
     with _fed.feeding:
         now, state = given(context)
-        if now is not held:
+        if now is not held or held.looked is not held.system:
             return None
         check_judge(held.policy, False)
         # Read before and after: another thread may set it.

@@ -209,7 +209,7 @@ def _install(
     check_judge(chosen, the_system is not None and the_system.asks_platform and not alone)
     listed = trust is not None or not is_server(context)
     held = Held(indexes, the_system, chosen, listed=listed)
-    held.looked = not lazily
+    held.looked = None if lazily else the_system
     dropped: Index | None = None
     if holds:
         held.add(os.urandom(32))  # what stays may hold CRLs, which cannot be listed

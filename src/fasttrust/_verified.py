@@ -66,8 +66,8 @@ class Held:
         self.system = system
         self.policy = policy
         self.exact = self.bundle_means_system = self.fixed = False
-        #: Whether anybody has looked at the system's store since the context was made.
-        self.looked = True
+        #: The system's store that somebody has looked at since the context was made.
+        self.looked: object = system
         #: Whether it was logged that a bundle is ignored.
         self.told = False
         #: Whether the system's roots are among get_ca_certs(): not where only servers are made.
@@ -102,13 +102,14 @@ class Held:
 
     def freshen(self) -> None:
         """Look at the system's store: for a new context always, later if nobody has for a while."""
-        if self.system is None:
+        the_system = self.system  # another thread may be about to trust another
+        if the_system is None:
             return
-        if self.looked:
-            self.system.refresh_if_due()
+        if self.looked is the_system:
+            the_system.refresh_if_due()
         else:
-            self.system.refresh()
-            self.looked = True  # not before: another thread's connection has to wait for it too
+            the_system.refresh()
+            self.looked = the_system  # not before: another thread has to wait for it too
 
     def certificates(self) -> list[bytes]:
         """Return the anchors that ``ssl`` would list, the system's included, each once."""
@@ -327,8 +328,8 @@ def _trust_system(context: Any) -> None:
     if now is held.system and held.listed and held.for_servers:
         return  # truststore asks for every connection: sessions stay good
     check_judge(held.policy, now.asks_platform)
+    held.looked = None  # whoever connects first looks, or asks what is trusted
     held.system = now
-    held.looked = False  # whoever connects first looks, or asks what is trusted
     held.listed = held.for_servers = True
     held.add(b"the system on both sides")
     door().context_trust_system(context, held.system.source, ask_platform=held.system.asks_platform)
