@@ -29,6 +29,9 @@ SENT_TO_SERVERS = 1 if COMPAT else None
 #: Whether this is PyPy, whose `_ssl` is written in Python: what a test asks of it alone says why.
 PYPY = sys.implementation.name == "pypy"
 
+#: Whether this is a debug build of CPython.
+DEBUG = hasattr(sys, "gettotalrefcount")
+
 #: Whether this Python's OpenSSL could be reached at all.
 HIDDEN = COMPAT and os.environ.get("FASTTRUST_MODE") != "compat"
 

@@ -13,6 +13,7 @@ from _ssl import nid2obj  # type: ignore[attr-defined]
 
 import pytest
 
+import modes
 from decode_parts import GENERAL_NAMES, NAMES, SERIALS, TIMES, VERSIONS
 from decode_reference import Oracle, check, check_times, ours
 from der import (
@@ -202,12 +203,21 @@ def test_decode_times_equal_ssl(reference: Oracle, what: str) -> None:
     check_times(reference, certificate(after=TIMES[what]))
 
 
+#: Where `ssl` raises SystemError, of which CPython's debug builds make an end of the process (an
+#: assertion in PyObject_CallObject): there it is not asked, and its answer known.
+ABORTS = {
+    f"{where}: attribute of 587 bytes"
+    for where in ("subject", "SAN: DirName", "SAN, then DNS: DirName")
+}
+assert ABORTS <= CERTIFICATES.keys()
+
+
 @pytest.mark.parametrize("what", CERTIFICATES)
 def test_decode_equals_ssl(reference: Oracle, what: str) -> None:
     """Every oddity in the table is shown as `ssl` shows it, and refused where `ssl` refuses it."""
     der = CERTIFICATES[what]
     answer, refusal = ours(der)
-    assert reference(der) == answer
+    assert (None if modes.DEBUG and what in ABORTS else reference(der)) == answer
     assert (answer is None) == refusal.startswith("The certificate ")
 
 
