@@ -48,8 +48,6 @@ DIFFERS = {
     " not tell their security level",
     r"test_sessions\.py::test_session_of_before_attach_\w+\[.*-late": "PyPy takes a refusal for an"
     " error of the next certificate that is loaded, plain ssl's too",
-    r"test_truststore\.py::test_text_that_is_not_certificates_\w+\[empty": "PyPy's own loader"
-    " raises SSLError for an empty text",
 }
 
 

@@ -91,6 +91,8 @@ class TrustStore:
         """
         # Not bytes(text): that makes zeros of a number, and as many as it says.
         data = text.encode("ascii") if isinstance(text, str) else memoryview(text).tobytes()
+        if not data:  # PyPy's own loader raises SSLError
+            raise ValueError("the text is empty")
         index = _anchors.from_pem(data)
         if index is None or len(index) == 0:
             _anchors.scratch().load_verify_locations(None, None, data.decode("ascii"))
