@@ -105,16 +105,19 @@ echo "deb {MIRROR} $OPENSSL main" >/etc/apt/sources.list.d/openssl.list
 apt-get {STALE} update -qq
 apt-get install -y -qq --no-install-recommends -t "$OPENSSL" libssl-dev openssl
 """
-BUILD = f"""
-mkdir -p /labs/source/lists/partial /labs/tree
+# The source package SOURCE of the suite SUITE, unpacked in TREE.
+FETCH = f"""
+mkdir -p /labs/source/lists/partial "$TREE"
 cd /labs/source
 echo "deb-src {MIRROR} $SUITE main" >list
 apt="-qq -o Dir::State::lists=/labs/source/lists -o Dir::Etc::sourcelist=/labs/source/list"
 apt="$apt -o Dir::Etc::sourceparts=- -o APT::Sandbox::User=root {STALE}"
 apt-get $apt update
 apt-get $apt source --download-only --tar-only "$SOURCE"
-tar -xf "$SOURCE"_*.orig.tar.* -C /labs/tree --strip-components=1
-cd /labs/tree
+tar -xf "$SOURCE"_*.orig.tar.* -C "$TREE" --strip-components=1
+cd "$TREE"
+"""
+BUILD = f"""
 eval "$PREPARE"
 ./configure -q --prefix=/labs/built --disable-test-modules $CONFIGURE >configure.log 2>&1
 make -s -j2 >make.log 2>&1
@@ -198,7 +201,8 @@ def make(there: Path, what: Debian, packages: str) -> None:
     if what.source and not is_built(there):
         run(
             there,
-            BUILD,
+            FETCH + BUILD,
+            TREE="/labs/tree",
             SOURCE=what.source,
             SUITE=what.source_suite,
             PREPARE=what.prepare,

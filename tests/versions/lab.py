@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wheels"))
+import crates
 import debian
 from linux import Wheels
 
@@ -31,6 +32,9 @@ import labs
 #: What is copied beside the wheel: all that tests read, and nothing to import.
 BESIDE_TESTS = ("tests", "docs", "csrc", "bench", "README.md", "pyproject.toml", "CHANGELOG.md")
 NEEDED = (
+    # The newest do not load in Debian's PyPy. First, for pip looks into the newest where it may.
+    "cryptography<46; implementation_name == 'pypy' and implementation_version < '8'",
+    "hypothesis<6.150; implementation_name == 'pypy'",
     "certifi",
     "cryptography",
     "hypothesis",
@@ -39,9 +43,6 @@ NEEDED = (
     "setuptools",
     "trustme",
     "urllib3",
-    # The newest do not load in Debian's PyPy.
-    "cryptography<46; implementation_name == 'pypy'",
-    "hypothesis<6.150; implementation_name == 'pypy'",
 )
 #: Where what OpenSSL and Python say differs most from version to version.
 SMOKE = ("cases", "connection", "decode", "life", "native", "sessions")
@@ -59,6 +60,8 @@ class Place(NamedTuple):
     oldest_cffi: bool = False
     #: It has no GIL, and no wheels of what the tests need: threads.py runs in place of them.
     threads: bool = False
+    #: Nobody makes wheels of cryptography for it.
+    compiled: bool = False
 
 
 PYTHONS = {
@@ -77,7 +80,7 @@ PYTHONS = {
     "experimental-3.13": Place("built", "experimental", by_default=True),  # 4.0
     "free-threaded-3.13": Place("built", "free-threaded", threads=True),
     "trixie-pypy": Place("pypy3", "trixie"),
-    "sid-pypy": Place("pypy3", "sid"),
+    "sid-pypy": Place("pypy3", "sid", compiled=True),
 }
 
 
@@ -105,6 +108,8 @@ class Python:
             self.run(self.found(), "-m", "venv", folder)
             if place.threads:
                 self.cffi_in_spite_of_itself(folder)
+            elif self.root is not None and place.compiled:
+                self.pip(*crates.compiled(self.root, self.inside), cffi, *NEEDED)
             else:
                 self.pip(cffi, *NEEDED)
             for package in () if place.threads else WELCOME:
