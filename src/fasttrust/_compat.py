@@ -211,7 +211,7 @@ def _judged_by_platform(
     anchors = [der for index in held.indexes for der in index.certificates()]
     judge = _asked.OfPlatform(context, host, asked, held.policy, anchors)
     # The platform asks nobody what the store holds: who connects past our methods does.
-    if not state.indexes.issuperset(index.digest for index in held.indexes):
+    if not state.indexes.issuperset([index.digest for index in held.indexes]):
         with _fed.feeding:
             fill(context, state, held, False)
     _tell(held, state, shown=not bio)
