@@ -182,20 +182,23 @@ def _said(context: Any, state: State) -> Said:
     """Return what was set; what nobody noted, from how a handshake begins."""
     said = state.said
     if len(said) < len(Said._fields):
-        begun = _as_it_begins(context, shares_keys=said.get("shares_keys", False))
+        begun = _as_it_begins(context, said)
         for name, found in begun._asdict().items():
             said.setdefault(name, found)  # another thread may just have set it
     return Said(**said)
 
 
-def _as_it_begins(context: Any, *, shares_keys: bool) -> Said:
+def _as_it_begins(context: Any, noted: dict[str, Any]) -> Said:
     """Read from a handshake what the program has set; ours, beside it, tells the defaults."""
+    shares_keys = noted.get("shares_keys", False)
     beside = _bare.__wrapped__(_read(context), Said(shares_keys=shares_keys))
     old = [each["name"] for each in context.get_ciphers() if each["protocol"] != "TLSv1.3"]
-    beside.set_ciphers(":".join([*(old or ["DEFAULT"]), f"@SECLEVEL={context.security_level}"]))
+    level = getattr(context, "security_level", None)  # PyPy tells none
+    at_level = [] if level is None else [f"@SECLEVEL={level}"]
+    beside.set_ciphers(":".join([*(old or ["DEFAULT"]), *at_level]))
     theirs, ours = _hello(context), _hello(beside)
     groups: tuple[str, ...] = ()
-    if theirs.get(_GROUPS) != ours.get(_GROUPS):
+    if "groups" not in noted and theirs.get(_GROUPS) != ours.get(_GROUPS):
         number = int.from_bytes(theirs.get(_GROUPS, b"")[2:], "big")  # of the only one, or nonsense
         if number not in _CURVES:
             raise ssl.SSLError(
