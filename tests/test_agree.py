@@ -165,6 +165,22 @@ def test_verdict_needs_a_verified_chain(monkeypatch: pytest.MonkeyPatch) -> None
         agreed([LEAF.der, A.der, ROOT.der], HOST, TERMS)
 
 
+def test_anchor_is_one_certificate() -> None:
+    """Whoever would be loaded beside it is not trusted."""
+    for both in (STRANGER.der + ROOT.der, ROOT.der + STRANGER.der):
+        with pytest.raises(ssl.SSLError, match="no verdict"):
+            agreed([LEAF.der, A.der, both], HOST, TERMS)
+
+
+def test_leaf_is_the_very_bytes() -> None:
+    """OpenSSL reads what is not DER, and writes DER: that is not what the platform has judged."""
+    length = int.from_bytes(LEAF.der[2:4], "big")
+    assert LEAF.der[:2] == b"\x30\x82"
+    longer = b"\x30\x83" + length.to_bytes(3, "big") + LEAF.der[4:]
+    with pytest.raises(ssl.SSLError, match="no verdict"):
+        agreed([longer, A.der, ROOT.der], HOST, TERMS)
+
+
 def test_chain_is_openssls() -> None:
     """What the platform lists beside it is not verified."""
     listed = [LEAF.der, A.der, STRANGER.der, A.der, ROOT.der]

@@ -157,6 +157,19 @@ def test_callback_is_given_no_bare_connection(guarded: bool, unguard: Callable[[
         assert shown[0].write(peer.SECRET)
 
 
+def test_callback_is_given_who_wraps_a_connection() -> None:
+    """And not the bare one, be it a socket's or over memory."""
+    shown: list[Any] = []
+    context: Any = client()
+    context._msg_callback = lambda connection, *_: shown.append(connection)
+    wrapped = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+    with pytest.raises(ssl.SSLWantReadError):
+        wrapped.do_handshake()
+    with victim(context) as (tls, _), contextlib.suppress(ssl.SSLCertVerificationError):
+        tls.do_handshake()
+    assert {id(wrapped), id(tls)} == {*map(id, shown)}
+
+
 @pytest.mark.parametrize("host", [HOST, "other.test"])
 def test_past_the_guard_the_programs_own_anchors_count(host: str) -> None:
     """As with ``ssl``: whom the program's own anchors vouch for, under that name, is accepted."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import ssl
+import sys
 import threading
 from typing import Any
 
@@ -15,7 +17,9 @@ from guarded import (
     SENT,
     TIMEOUT,
     TOLD,
+    VERSIONS,
     WHOLE,
+    asked,
     client,
     trusts,
     victim,
@@ -23,10 +27,11 @@ from guarded import (
 from telling import heard, says
 
 import fasttrust
+import modes
 import peer
-from fasttrust import _asked, _compat, _native, _native_platform
+from fasttrust import _asked, _compat, _guard, _native, _native_platform
 from pki import HOST, Chain, Issued, leaf, root
-from world import code, ders
+from world import Pair, code, ders
 
 pytestmark = GUARD_TESTS
 
@@ -245,6 +250,49 @@ def test_no_certificate_is_a_refusal() -> None:
             tls.recv(100)
     assert server.shaken
     assert b"" == server.received
+
+
+@VERSIONS
+@pytest.mark.parametrize("carrier", ["socket", "bio"])
+def test_question_is_asked_once(version: ssl.TLSVersion, carrier: str) -> None:
+    """Of a connection, although over memory its certificates are looked at before its end."""
+    trusts()
+    server = peer.server_context(SENT, version=version)
+    assert peer.SECRET == peer.connect(client(), server, carrier=carrier).server_received
+    assert 1 == asked()
+
+
+@TOLD
+def test_verdict_is_on_the_certificates_that_were_judged() -> None:
+    """A judge that is shown others asks again."""
+    trusts()
+    other = leaf("of others", STRANGER)
+    record = _guard.Record()
+    with victim(client()) as (tls, _):
+        tls.do_handshake()
+        guard: Any = tls._sslobj
+        judge = guard._judge
+        judge.look(guard._inner, record)
+        says(0, (other, STRANGER))
+        with victim(client(), server=peer.server_context(Chain((other,)))) as (another, _):
+            another.do_handshake()
+            says(20)
+            with pytest.raises(ssl.SSLCertVerificationError):
+                judge.look(another._sslobj._inner, record)  # type: ignore[attr-defined]
+    assert {False} == set(record.chains)
+    assert [other.der] == record.chains[False].encode()
+
+
+@pytest.mark.skipif(modes.PYPY, reason="counts references")
+def test_refused_connection_is_let_go() -> None:
+    """And what it would have sent: nobody has either any more."""
+    pair = Pair(client(), peer.server_context(SENT))
+    guard: Any = pair.client._sslobj  # type: ignore[attr-defined]
+    parts = [guard._inner, guard._pipe, object()]
+    with pytest.raises(ssl.SSLCertVerificationError):
+        pair.shake()
+    gc.collect()
+    assert 1 == len({sys.getrefcount(part) for part in parts})
 
 
 def test_interrupted_verdict_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
