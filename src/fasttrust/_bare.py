@@ -23,6 +23,7 @@ import ssl
 import warnings
 from collections.abc import Callable
 
+from . import _fed
 from ._fed import State, state_of
 from ._typing import Any, NamedTuple
 
@@ -126,12 +127,13 @@ def _bare(read: _Readable, said: Said) -> Any:
     lowest, highest = (only, only) if only else (read.minimum_version, read.maximum_version)
     # With one version alone OpenSSL does not look at what forbids versions.
     options = read.options & ~_NO_VERSIONS if only else read.options
-    with contextlib.ExitStack() as stack:
-        if options & _NO_VERSIONS or {lowest, highest} & _OLD_VERSIONS:
-            stack.enter_context(warnings.catch_warnings())
+    if options & _NO_VERSIONS or {lowest, highest} & _OLD_VERSIONS:
+        # One thread at a time: what a second one restores is what the first has silenced.
+        with _fed.feeding, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-        context.options = options | _NO_RENEGOTIATION
-        context.minimum_version, context.maximum_version = lowest, highest
+            _set_versions(context, options, lowest, highest)
+    else:
+        _set_versions(context, options, lowest, highest)
     context.post_handshake_auth = bool(read.post_handshake_auth)
     if said.alpn:
         context._set_alpn_protocols(said.alpn)
@@ -142,6 +144,11 @@ def _bare(read: _Readable, said: Said) -> Any:
         # OpenSSL has to find one here; whom it calls is the program's, on the program's context.
         context.set_psk_client_callback(lambda hint: (None, b""))
     return context
+
+
+def _set_versions(context: Any, options: int, lowest: int, highest: int) -> None:
+    context.options = options | _NO_RENEGOTIATION
+    context.minimum_version, context.maximum_version = lowest, highest
 
 
 # ---- what cannot be read -------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -241,6 +242,32 @@ def test_old_settings_warn_nobody_again() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             hello(context)
+
+
+def test_old_settings_are_silenced_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the second restores what the first has silenced, and nobody is warned any more."""
+    read = _bare._read(ours(PROTOCOLS[0], "old"))
+    silence = warnings.simplefilter
+    both = threading.Barrier(2)
+    met: list[int] = []
+
+    def slowly(*args: Any) -> None:
+        silence(*args)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            met.append(both.wait(0.5))
+
+    monkeypatch.setattr(warnings, "simplefilter", slowly)
+    before = [*warnings.filters]
+    threads = [
+        threading.Thread(target=_bare._bare.__wrapped__, args=(read, _bare.Said()))
+        for _ in range(2)
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert [] == met
+    assert before == warnings.filters
 
 
 def test_one_context_makes_what_many_have() -> None:
