@@ -167,6 +167,7 @@ NEWER = {
     *("set_psk_client_callback", "set_psk_server_callback"),  # since Python 3.13
     *("get_groups", "set_groups", "set_ciphersuites"),  # since Python 3.15
     *("set_client_sigalgs", "set_server_sigalgs"),
+    *(("security_level",) if modes.PYPY else ()),
 }
 
 
