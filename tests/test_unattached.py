@@ -54,9 +54,9 @@ import trustme
 c = ssl.create_default_context()
 c.sslobject_class = fasttrust.SSLContext.sslobject_class
 s = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-trustme.CA().issue_cert("a").configure_cert(s)
+trustme.CA().issue_cert("a.test").configure_cert(s)
 i, o = ssl.MemoryBIO(), ssl.MemoryBIO()
-a, b = c.wrap_bio(i, o, server_hostname="a"), s.wrap_bio(o, i, server_side=True)
+a, b = c.wrap_bio(i, o, server_hostname="a.test"), s.wrap_bio(o, i, server_side=True)
 for _ in range(4):
     for end in (a, b):
         try:

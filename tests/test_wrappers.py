@@ -68,7 +68,7 @@ def reaches(client: ssl.SSLContext, server: ssl.SSLContext, **keywords: Any) -> 
     try:
         Pair(client, server, **keywords).shake()
     except ssl.SSLError as error:
-        return error.reason
+        return error.reason or str(error)  # an older ssl has no name for what a newer OpenSSL says
     return None
 
 
