@@ -36,9 +36,9 @@ _NO_VERSIONS = sum(
     int(getattr(ssl, name))
     for name in ("OP_NO_TLSv1", "OP_NO_TLSv1_1", "OP_NO_TLSv1_2", "OP_NO_TLSv1_3")
 )
-#: The protocols of one version alone, which tell no bounds, by their numbers in ``_ssl``.
 _OLD_VERSIONS = {0x0300, 0x0301, 0x0302}
-_ONE_VERSION = {1: 0x0300, 3: 0x0301, 4: 0x0302, 5: 0x0303}
+#: The protocols of one version alone, without bounds, by their numbers in ``_ssl``.
+_ONE_VERSION = {1, 3, 4, 5}
 _GROUPS, _ALPN = 10, 16  # extensions of TLS
 #: What ``set_ecdh_curve()`` calls the groups that it can have set (RFC 8422, 7027).
 _CURVES = {
@@ -120,20 +120,16 @@ def connection(
 @functools.lru_cache(maxsize=64)
 def _bare(read: _Readable, said: Said) -> Any:
     """Return a context that verifies nobody, one for all that connections keep of it."""
-    context: Any = _Bare(_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = _NONE
-    only = _ONE_VERSION.get(read.protocol)
-    lowest, highest = (only, only) if only else (read.minimum_version, read.maximum_version)
-    # With one version alone OpenSSL does not look at what forbids versions.
-    options = read.options & ~_NO_VERSIONS if only else read.options
-    if options & _NO_VERSIONS or {lowest, highest} & _OLD_VERSIONS:
+    bounds = {read.minimum_version, read.maximum_version}
+    if read.protocol in _ONE_VERSION or read.options & _NO_VERSIONS or bounds & _OLD_VERSIONS:
         # One thread at a time: what a second one restores is what the first has silenced.
         with _fed.feeding, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            _set_versions(context, options, lowest, highest)
+            context = _of_versions(read)
     else:
-        _set_versions(context, options, lowest, highest)
+        context = _of_versions(read)
+    context.check_hostname = False
+    context.verify_mode = _NONE
     context.post_handshake_auth = bool(read.post_handshake_auth)
     if said.alpn:
         context._set_alpn_protocols(said.alpn)
@@ -146,9 +142,16 @@ def _bare(read: _Readable, said: Said) -> Any:
     return context
 
 
-def _set_versions(context: Any, options: int, lowest: int, highest: int) -> None:
-    context.options = options | _NO_RENEGOTIATION
-    context.minimum_version, context.maximum_version = lowest, highest
+def _of_versions(read: _Readable) -> Any:
+    one = read.protocol in _ONE_VERSION
+    context: Any = _Bare(read.protocol if one else _CLIENT)
+    context.options = read.options | _NO_RENEGOTIATION
+    if not one:
+        context.minimum_version, context.maximum_version = (
+            read.minimum_version,
+            read.maximum_version,
+        )
+    return context
 
 
 # ---- what cannot be read -------------------------------------------------------------------------

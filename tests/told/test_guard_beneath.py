@@ -236,8 +236,12 @@ def test_setting_that_is_refused_changes_nothing() -> None:
 
 def test_old_settings_warn_nobody_again() -> None:
     """The program was warned when it set them; under -W error nothing would connect."""
-    for name in ("old", "no TLS 1.2"):
-        context = ours(PROTOCOLS[0], name)
+    for protocol, name in (
+        (ssl.PROTOCOL_TLS_CLIENT, "old"),
+        (ssl.PROTOCOL_TLS_CLIENT, "no TLS 1.2"),
+        (ssl.PROTOCOL_TLSv1_2, "nothing"),
+    ):
+        context = ours(protocol, name)
         _bare._bare.cache_clear()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
