@@ -59,10 +59,16 @@ class _At:
 
         return within
 
-    def profile(self, frame: Any, event: str, _: object) -> None:
-        """At each return of a function in C, and at the beginning of each in Python."""
+    def profile(self, frame: Any, event: str, function: object) -> None:
+        """At each return of a function in C, and at the beginning of each in Python.
+
+        Not where a lock has been taken: since Python 3.14 an interrupt may come there, before the
+        block that lets it go has begun, and no program can help it.
+        """
         inside = frame.f_code.co_filename.endswith(self.files)
         if inside and event in ("call", "c_return"):
+            if event == "c_return" and getattr(function, "__name__", "") == "__enter__":
+                return
             self.count()
 
 
