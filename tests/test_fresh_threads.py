@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import fasttrust
 import modes
 import peer
 import pki
@@ -22,6 +25,7 @@ STRANGER = pki.root("stranger")
 SERVERS = {root.name: peer.server_context(leaf_of(root)) for root in (STAYS, GONE, STRANGER)}
 CLIENT = ssl.PROTOCOL_TLS_CLIENT
 NUM_THREADS = 16
+TIMEOUT = 20
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +42,78 @@ def replaced(store: Path, content: str) -> None:
     fresh = store.with_suffix(".new")
     fresh.write_text(content, "ascii")
     until_let(lambda: os.replace(fresh, store))
+
+
+class _Connects(logging.Handler):
+    """A handler that sends what it is told over TLS; it is used by one thread at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = threading.Event()
+        self.go = threading.Event()
+        self.sent: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.begun.set()
+        self.go.wait(TIMEOUT)
+        fasttrust.create_default_context().wrap_bio(
+            ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=pki.HOST
+        )
+        self.sent.append(record.getMessage())
+
+
+def _finds_another_store(machine: Path) -> None:
+    replaced(machine, pki.pem(GONE))
+    made(CLIENT).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=pki.HOST)
+
+
+def _finds_no_store(machine: Path) -> None:
+    replaced(machine, "broken")
+    made(CLIENT).wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=pki.HOST)
+
+
+def _attaches(machine: Path) -> None:
+    replaced(machine, pki.pem(GONE))
+    fasttrust.attach(ssl.SSLContext(CLIENT))
+
+
+def _takes_over(machine: Path) -> None:
+    before = ssl.SSLContext(CLIENT)
+    with fasttrust.inject_into_ssl():
+        before.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=pki.HOST)
+
+
+@pytest.mark.parametrize("work", [_finds_another_store, _finds_no_store, _attaches, _takes_over])
+def test_log_handler_that_connects_waits_for_nobody(
+    work: Callable[[Path], object],
+    machine: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """While one thread's message is being sent, another's waits for the handler, with no lock."""
+    monkeypatch.setattr(_system, "PERIOD", 0)
+    caplog.set_level(logging.INFO, "fasttrust")
+    made(CLIENT)  # it has been read
+    handler = _Connects()
+    logger = logging.getLogger()
+    logger.addHandler(handler)
+    threads = [
+        threading.Thread(target=logging.getLogger("program").warning, args=("one",), daemon=True),
+        threading.Thread(target=work, args=(machine,), daemon=True),
+    ]
+    try:
+        threads[0].start()
+        assert handler.begun.wait(TIMEOUT)
+        threads[1].start()
+        time.sleep(0.3)  # by then it has something to say
+        handler.go.set()
+        for thread in threads:
+            thread.join(TIMEOUT)
+        assert [False, False] == [thread.is_alive() for thread in threads]
+    finally:
+        logger.removeHandler(handler)
+    assert "one" in handler.sent
+    assert len(handler.sent) > 1
 
 
 @modes.fed_once

@@ -6,8 +6,8 @@ connection comes to be: ``_bare``.
 
 The program's own anchors count before that, as in native mode (step 2), where it is known what they
 are: certificates that were given to us, or loaded into a context of ours. Not what ``ssl`` itself
-loaded (before the context was attached, CRLs, a directory): nobody can read that from a context. So
-CRLs are missing from step 4 too.
+loaded: CRLs and directories, which nobody can read from a context, and whatever was there before
+the context was attached, which may be the system's. So CRLs are missing from step 4 too.
 """
 
 from __future__ import annotations
@@ -81,8 +81,7 @@ class OfPlatform:
         context: its context, for the flags and the like.
         host: the name that was asked for, if any.
         asked: what the program had set when it was made.
-        policy: of the context.
-        anchors: the program's own, in DER.
+        held: what the context trusts, and its policy.
     """
 
     decides = True
@@ -92,8 +91,7 @@ class OfPlatform:
         context: Any,
         host: str | None,
         asked: Asked,
-        policy: Any,
-        anchors: list[bytes],
+        held: Any,
     ) -> None:
         flags = int(_verify_flags.__get__(context))
         self._unasked = asked.verify_mode == int(ssl.CERT_NONE)
@@ -102,9 +100,8 @@ class OfPlatform:
             bool(flags & int(ssl.VERIFY_CRL_CHECK_LEAF)),
             flags & int(ssl.VERIFY_CRL_CHECK_CHAIN) == int(ssl.VERIFY_CRL_CHECK_CHAIN),
         )
-        self._policy = policy
-        # OpenSSL has no other now to judge them by.
-        self._anchors = anchors if policy.at_time is None else []
+        self._held = held
+        self._policy = policy = held.policy
         level = getattr(context, "security_level", None)
         self._terms = Terms(level, flags, _host_flags.__get__(context), policy.at_time is not None)
         self._sent: list[bytes] = []
@@ -158,11 +155,15 @@ class OfPlatform:
         self, sent: list[bytes], record: Record
     ) -> ssl.SSLCertVerificationError | None:
         """Have OpenSSL look for one of the program's anchors; return why it knows none."""
-        if not self._anchors:
+        if self._policy.at_time is not None:
+            return None  # OpenSSL has no other now to judge them by
+        # Those of now: more may have been loaded since the connection was made.
+        anchors = [der for index in self._held.indexes for der in index.certificates()]
+        if not anchors:
             return None
         verdict = _native.Verdict(_native.STEP_OPENSSL, 0, None, None, None)
         try:
-            chain = verified(sent, self._anchors, self._host, self._terms)
+            chain = verified(sent, anchors, self._host, self._terms)
         except (ssl.SSLError, ValueError) as error:
             verdict = verdict._replace(code=getattr(error, "verify_code", _UNSPECIFIED))
             refusal = self._note_refusal(verdict, record, getattr(error, "verify_message", ""))

@@ -9,8 +9,9 @@ C's own method) gets one of ``ssl``'s, which refuses whom only the system knows.
 
 A connection keeps some things of the context that made it, so ours has them as the program's does:
 options, versions and post-handshake authentication can be read; ALPN and groups can not. Those are
-noted when they are set, and what was set before we could hear it is read from how a handshake
-begins, one that goes nowhere.
+noted when they are set, and what was set before we could hear it is read from how a handshake of
+the program's context begins, once, one that goes nowhere: its callbacks for messages and for keys
+shared beforehand hear of that.
 """
 
 from __future__ import annotations
@@ -31,12 +32,6 @@ _Base: Any = _ssl._SSLContext
 _CLIENT = int(ssl.PROTOCOL_TLS_CLIENT)
 _NONE = int(ssl.CERT_NONE)
 _NO_RENEGOTIATION = int(ssl.OP_NO_RENEGOTIATION)  # 0 where nobody renegotiates (BoringSSL)
-#: What ``ssl`` warns of when it is set: the program was warned, if it was the program.
-_NO_VERSIONS = sum(
-    int(getattr(ssl, name))
-    for name in ("OP_NO_TLSv1", "OP_NO_TLSv1_1", "OP_NO_TLSv1_2", "OP_NO_TLSv1_3")
-)
-_OLD_VERSIONS = {0x0300, 0x0301, 0x0302}
 #: The protocols of one version alone, without bounds, by their numbers in ``_ssl``.
 _ONE_VERSION = {1, 3, 4, 5}
 _GROUPS, _ALPN = 10, 16  # extensions of TLS
@@ -120,14 +115,13 @@ def connection(
 @functools.lru_cache(maxsize=64)
 def _bare(read: _Readable, said: Said) -> Any:
     """Return a context that verifies nobody, one for all that connections keep of it."""
-    bounds = {read.minimum_version, read.maximum_version}
-    if read.protocol in _ONE_VERSION or read.options & _NO_VERSIONS or bounds & _OLD_VERSIONS:
+    try:
+        context = _of_versions(read)
+    except DeprecationWarning:  # under -W error, of what the program has set in spite of it
         # One thread at a time: what a second one restores is what the first has silenced.
         with _fed.feeding, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             context = _of_versions(read)
-    else:
-        context = _of_versions(read)
     context.check_hostname = False
     context.verify_mode = _NONE
     context.post_handshake_auth = bool(read.post_handshake_auth)
@@ -162,6 +156,11 @@ def _note(context: Any, **said: Any) -> None:
     state = state_of(context)
     if state is not None:
         state.said.update(said)
+
+
+def forget(state: State) -> None:
+    """Forget what was noted, but for what no handshake shows."""
+    state.said = {"shares_keys": True} if state.said.get("shares_keys") else {}
 
 
 def _set_alpn_protocols(self: Any, protocols: Any) -> None:

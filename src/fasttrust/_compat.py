@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 
 from . import _asked, _bare, _bundles, _fed, _log, _native
 from ._fed import State, fill, state_of
-from ._guard import Guard, Listed, Pipe, Record, sent_by
+from ._guard import Guard, Listed, Record, sent_by
 from ._mode import compat_reason, is_guard
 from ._of_openssl import OfOpenSSL, given, hand_out_no_tickets, note_trust, verifies
+from ._pipe import Pipe
 from ._policy import check_judge
 from ._standard import asked_of
 from ._typing import Any
@@ -62,7 +63,9 @@ def _cannot_forget(what: str) -> RuntimeError:
 def _is_unfed(context: Any) -> bool:
     """Tell whether the context is one of ours, which has loaded nothing yet."""
     state = state_of(context)
-    return state is not None and not state.foreign and not state.fed
+    ours = state is not None and not state.foreign and not state.fed
+    # Something may have been loaded past our methods.
+    return ours and not any(_Base.cert_store_stats(context).values())
 
 
 def check_still(context: Any, *, exact: bool) -> None:
@@ -95,6 +98,8 @@ def context_attach(
         state = State()
         if not keep:  # the context is new
             state.said = _bare.Said()._asdict()
+    if keep:  # our methods may not have been there to hear what was set
+        _bare.forget(state)
     held = vars(context)["_fasttrust_held"]
     # Whoever trusted the system on both sides may do so no longer.
     state.one_sided = state.one_sided or (state.system and not held.for_servers)
@@ -134,7 +139,7 @@ def context_regained(context: Any) -> None:
     """Remember that for a while our methods were not there to hear what was set."""
     state = state_of(context)
     if state is not None:
-        state.said = {}
+        _bare.forget(state)
 
 
 def context_attached(context: object) -> bool:
@@ -208,8 +213,7 @@ def _judged_by_platform(
         ends = ends[0], pipe.held
     asked = asked_of(context)
     inner = _bare.connection(context, state, make, *ends, host=host, owner=owner)
-    anchors = [der for index in held.indexes for der in index.certificates()]
-    judge = _asked.OfPlatform(context, host, asked, held.policy, anchors)
+    judge = _asked.OfPlatform(context, host, asked, held)
     # The platform asks nobody what the store holds: who connects past our methods does.
     if not state.indexes.issuperset([index.digest for index in held.indexes]):
         with _fed.feeding:

@@ -8,7 +8,7 @@ import ssl
 import threading
 import weakref
 
-from . import _bundles, _native
+from . import _bundles, _log, _native
 from ._anchors import Index, from_der
 from ._connection import Watched, watched_class
 from ._door import changing, door, is_attached
@@ -298,7 +298,7 @@ def adopt(
         raise RuntimeError(f"the context is verified by another copy of fasttrust: {other}")
     before = type(context)
     # In this order: a signal's handler may attach while a connection is made.
-    with changing(), _attaching:
+    with _log.afterwards(), changing(), _attaching:
         derived = _verified_class(before)
         state = context.__dict__.copy()
         try:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import functools
 import ssl
-import threading
 import weakref
 from collections.abc import Callable
 
 from . import _log, _native
 from ._certificate import Certificate, Unparsed, certificates
+from ._pipe import Lock, Pipe
 from ._typing import Any, Protocol
 
 _DER = 2  # _ssl.ENCODING_DER
@@ -83,34 +83,6 @@ class Judge(Protocol):
 
     def getpeercert(self, inner: Any, binary_form: bool) -> Any:
         """Answer in the connection's place."""
-
-
-class Pipe:
-    """Between a connection and the memory BIO it writes to: what leaves waits for a verdict."""
-
-    __slots__ = ("_lock", "_moving", "_to", "held")
-
-    def __init__(self, outgoing: ssl.MemoryBIO) -> None:
-        self._to = outgoing
-        self._lock = threading.RLock()
-        self._moving = False
-        self.held = ssl.MemoryBIO()
-
-    def let_go(self) -> None:
-        """Pass on what waits, in its order.
-
-        What another thread is passing on has left when this returns; what comes by a finalizer or a
-        signal's handler meanwhile goes after it.
-        """
-        with self._lock:
-            if self._moving:
-                return  # whom this interrupts goes on with it
-            try:
-                self._moving = True
-                while self.held.pending:
-                    self._to.write(self.held.read())
-            finally:
-                self._moving = False
 
 
 def _same(answer: Any) -> Any:
@@ -182,7 +154,7 @@ class Guard:
         self._asked = False
         self._error: Callable[[], BaseException] | None = None
         # For two threads that begin to use one connection: its handshake and verdict come once.
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self.record = Record()
         if unowned:
             inner.owner = self
@@ -334,9 +306,9 @@ class Guard:
         """Return the version of TLS; after a refusal there is none."""
         return None if self._error is not None else self._inner.version()
 
-    def get_channel_binding(self, *args: Any) -> Any:
+    def get_channel_binding(self, cb_type: str = "tls-unique") -> Any:
         """Return bytes that are this connection's own."""
-        return self._alive().get_channel_binding(*args)
+        return self._alive().get_channel_binding(cb_type)
 
     def verify_client_post_handshake(self) -> Any:
         """Ask a client for its certificate; OpenSSL verifies it, on servers, while we read."""
@@ -383,5 +355,6 @@ class Guard:
 
     @session.setter
     def session(self, session: Any) -> None:
-        if session is not None:
-            _log.debug("a session is left out: what it was verified under cannot be told")
+        if not isinstance(session, ssl.SSLSession):
+            raise TypeError("Value is not a SSLSession.")
+        _log.debug("a session is left out: what it was verified under cannot be told")

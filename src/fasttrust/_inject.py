@@ -32,6 +32,11 @@ _METHODS = (
     "set_default_verify_paths",
     "get_ca_certs",
     "cert_store_stats",
+    # Where a platform decides, and ``ssl`` has them.
+    "_set_alpn_protocols",
+    "set_ecdh_curve",
+    "set_groups",
+    "set_psk_client_callback",
 )
 _WRAPPERS = ("_wrap_socket", "_wrap_bio")
 _CLASSES = ("sslsocket_class", "sslobject_class")
@@ -116,7 +121,7 @@ def extract_from_ssl() -> None:
 
 def _change(settings: _Settings | None) -> None:
     global _settings  # noqa: PLW0603
-    with _changing:
+    with _log.afterwards(), _changing:
         if settings is not None:
             _place()
             _settings = settings
@@ -132,7 +137,8 @@ def _place() -> None:
     if other != HOLDER:
         raise RuntimeError(f"another copy of fasttrust is injected into ssl: {other}")
     members: dict[str, Any] = {"__new__": staticmethod(_constructor(_Standard.__new__))}
-    members |= {name: _method(name, getattr(_Standard, name)) for name in _METHODS}
+    ours = [name for name in _METHODS if name in vars(Verified)]
+    members |= {name: _method(name, getattr(_Standard, name)) for name in ours}
     members |= {name: _wrapper(name, getattr(_Standard, name)) for name in _WRAPPERS}
     members |= {name: watched_class(getattr(_Standard, name)) for name in _CLASSES}
     for name, member in members.items():
@@ -246,7 +252,7 @@ def _taken_over(context: Any, settings: _Settings) -> bool:
         return False
     if hasattr(context, "_fasttrust_holder"):
         return False  # another copy's
-    with changing(), _context._attaching:
+    with _log.afterwards(), changing(), _context._attaching:
         if isinstance(context, Verified):
             return True  # another thread did
         try:

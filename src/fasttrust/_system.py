@@ -222,7 +222,7 @@ class System:
     def refresh(self) -> None:
         """Look at the store, and read it if it changed."""
         # One at a time: who read first must not have the last word.
-        with _refreshing:
+        with _log.afterwards(), _refreshing:
             before = self.state
             lost = before.problem is not None
             where = self._chosen or (places(UNSET) if lost else before.where)

@@ -165,16 +165,60 @@ def class_lost(protocol: int, *names: str) -> ssl.SSLContext:
         context = plain(protocol)
         context.load_default_certs()
         hello(context)
-        context.__class__ = type("Green", (ssl.SSLContext,), {})
+    context.__class__ = type("Green", (ssl.SSLContext,), {})
+    sets(context, *names)
+    with fasttrust.inject_into_ssl(), contextlib.suppress(ssl.SSLError):
+        # None may begin, or it cannot be told how.
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+    return context
+
+
+def attached_again(protocol: int, *names: str) -> ssl.SSLContext:
+    """A context that loses our class, and is attached anew."""
+    context = attached(protocol)
+    hello(context)
+    context.__class__ = ssl.SSLContext
+    sets(context, *names)
+    fasttrust.attach(context)
+    return context
+
+
+class ByName(ssl.SSLContext):
+    """A class that calls its parent's methods by name, and not by ``super()``."""
+
+    def set_ecdh_curve(self, name: Any) -> None:
+        ssl.SSLContext.set_ecdh_curve(self, name)
+
+    def set_alpn_protocols(self, protocols: Any) -> None:
+        ssl.SSLContext.set_alpn_protocols(self, protocols)
+
+    if hasattr(ssl.SSLContext, "set_groups"):
+
+        def set_groups(self, groups: Any) -> None:
+            ssl.SSLContext.set_groups(self, groups)
+
+
+def by_name(protocol: int, *names: str) -> ssl.SSLContext:
+    with fasttrust.inject_into_ssl():
+        context = ByName(protocol)
+        context.load_default_certs()
         sets(context, *names)
-        with contextlib.suppress(ssl.SSLError):  # none begins, or it cannot be told how
-            context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
     return context
 
 
 WAYS = pytest.mark.parametrize(
     "way",
-    [ours, attached, attached_first, attached_between, set_between, injected, class_lost],
+    [
+        ours,
+        attached,
+        attached_first,
+        attached_between,
+        attached_again,
+        set_between,
+        injected,
+        by_name,
+        class_lost,
+    ],
     ids=lambda way: way.__name__,
 )
 
@@ -192,7 +236,7 @@ def test_handshake_begins_as_one_of_ssls(
             hello(way(protocol, name))
         return
     context = way(protocol, name)
-    if name in UNTOLD and way in (attached, attached_between, class_lost):
+    if name in UNTOLD and way in (attached, attached_again, attached_between, class_lost):
         with pytest.raises(ssl.SSLError, match="set them after attach"):
             hello(context)
         sets(context, name)

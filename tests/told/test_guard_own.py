@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import ssl
 
-from guarded import GUARD_TESTS, ROOT, SENT, TOLD, WHOLE, A, asked, client, issued
+from guarded import (
+    GUARD_TESTS,
+    ROOT,
+    SENT,
+    TOLD,
+    WHOLE,
+    A,
+    asked,
+    client,
+    issued,
+    refuses,
+    victim,
+)
 from telling import says
 
 import fasttrust
@@ -36,6 +48,18 @@ def ask(context: ssl.SSLContext, host: str = HOST) -> tuple[int, tuple[bytes, ..
     moved = (b"", b"") if refused else (peer.SECRET, peer.REPLY)
     assert moved == (outcome.server_received, outcome.client_received)
     return refused, () if outcome.inspected is None else outcome.inspected
+
+
+def test_anchor_that_is_loaded_before_the_handshake_counts() -> None:
+    """As with ``ssl``: what counts is what is there when the server is verified."""
+    refuses()
+    context = client()
+    with victim(context) as (tls, server):
+        context.load_verify_locations(cadata=pem(ROOT))
+        tls.do_handshake()
+        assert peer.REPLY == tls.recv(100)
+    assert server.shaken
+    assert 0 == asked()
 
 
 def test_own_anchor_decides() -> None:
