@@ -114,16 +114,21 @@ def _without_keys(shares: bytes) -> bytes:
     return found
 
 
-def plain(protocol: int, *names: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(protocol)
+def _of_class(kind: type[ssl.SSLContext], protocol: int, *names: str) -> ssl.SSLContext:
+    try:
+        context = kind(protocol)
+    except ValueError as error:  # of one version, in OpenSSL 4
+        pytest.skip(f"not to be had here: {error}")
     sets(context, *names)
     return context
+
+
+def plain(protocol: int, *names: str) -> ssl.SSLContext:
+    return _of_class(ssl.SSLContext, protocol, *names)
 
 
 def ours(protocol: int, *names: str) -> ssl.SSLContext:
-    context = fasttrust.SSLContext(protocol)
-    sets(context, *names)
-    return context
+    return _of_class(fasttrust.SSLContext, protocol, *names)
 
 
 def attached(protocol: int, *names: str) -> ssl.SSLContext:
@@ -278,18 +283,21 @@ def test_setting_that_is_refused_changes_nothing() -> None:
     assert before == hello(context)
 
 
-def test_old_settings_warn_nobody_again() -> None:
-    """The program was warned when it set them; under -W error nothing would connect."""
-    for protocol, name in (
+@pytest.mark.parametrize(
+    ("protocol", "name"),
+    [
         (ssl.PROTOCOL_TLS_CLIENT, "old"),
         (ssl.PROTOCOL_TLS_CLIENT, "no TLS 1.2"),
         (ssl.PROTOCOL_TLSv1_2, "nothing"),
-    ):
-        context = ours(protocol, name)
-        _bare._bare.cache_clear()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            hello(context)
+    ],
+)
+def test_old_settings_warn_nobody_again(protocol: ssl._SSLMethod, name: str) -> None:
+    """The program was warned when it set them; under -W error nothing would connect."""
+    context = ours(protocol, name)
+    _bare._bare.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hello(context)
 
 
 def test_old_settings_are_silenced_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
