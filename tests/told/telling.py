@@ -27,6 +27,8 @@ LEAF = leaf("leaf", A)
 SENT = Chain((LEAF, A))
 WHOLE = (LEAF, A, ROOT)
 STRANGER = root("stranger")
+#: What the platform hears of names: OpenSSL 1.1.1 tells nobody whom it looks for, and checks alone.
+HEARS_NAMES = ssl.OPENSSL_VERSION_INFO >= (3,)
 
 
 def says(
