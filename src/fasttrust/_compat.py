@@ -98,7 +98,7 @@ def context_attach(
         state = State()
         if not keep:  # the context is new
             state.said = _bare.Said()._asdict()
-    if keep:  # our methods may not have been there to hear what was set
+    else:  # our methods may not have been there to hear what was set
         _bare.forget(state)
     held = vars(context)["_fasttrust_held"]
     # Whoever trusted the system on both sides may do so no longer.
