@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import logging
 import pickle
 import random
 import re
@@ -27,7 +26,7 @@ import peer
 import pki
 from fasttrust._certificate import _restored
 from fasttrust._hints import hint
-from modes import COMPAT, LEAF_AT_FAULT, SENT_TO_SERVERS
+from modes import LEAF_AT_FAULT, SENT_TO_SERVERS
 from world import Pair, attached, code, leaf_of, machine_trusts, made, plain
 
 ROOT, STRANGER = pki.root("root"), pki.root("Interception Inc")
@@ -360,51 +359,3 @@ def test_error_is_in_no_reference_cycle() -> None:
         assert after == before - 2
     finally:
         gc.enable()
-
-
-@pytest.mark.parametrize("carrier", peer.CARRIERS)
-def test_each_verdict_is_logged(
-    make: Make, carrier: str, machine: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A refusal is told at INFO with host, code and origin of trust; who accepted, at DEBUG."""
-    client = make(CLIENT, ROOT)
-    with caplog.at_level(logging.DEBUG, "fasttrust"):
-        peer.connect(client, peer.server_context(leaf_of(STRANGER)), carrier=carrier)
-        peer.connect(client, peer.server_context(leaf_of(ROOT)), carrier=carrier)
-        client.check_hostname = False
-        client.verify_mode = ssl.CERT_NONE
-        peer.connect(client, peer.server_context(leaf_of(STRANGER)), carrier=carrier)
-    told = [(r.levelname, r.getMessage()) for r in caplog.records if r.name == "fasttrust"]
-    origin = f"the system (SSL_CERT_FILE={machine} and SSL_CERT_DIR={machine.parent / 'empty'})"
-    words = f"20 unable to get local issuer certificate (depth {LEAF_AT_FAULT})"
-    assert told == [
-        (
-            "INFO",
-            f"refused {pki.HOST}: {words}; trusted: {origin} and what the program gave or loaded",
-        ),
-        ("DEBUG", f"accepted {pki.HOST}: decided by OpenSSL; anchor: {_view(ROOT.der)!r}"),
-        (
-            "DEBUG",
-            f"accepted {pki.HOST}: decided by nobody: peers are not verified here; anchor: none",
-        ),
-    ]
-
-
-def test_resumed_and_client_verdicts_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """A session that is resumed says so, and a server tells whom it refused by what."""
-    client, server = made(CLIENT, ROOT), made(SERVER, ROOT)
-    leaf_of(ROOT).load(server)
-    session = Pair(client, server).shake().client.session
-    server.verify_mode = ssl.CERT_REQUIRED
-    leaf_of(STRANGER).load(client)
-    with caplog.at_level(logging.DEBUG, "fasttrust"):
-        pair = Pair(client, server, session=session)
-        with pytest.raises(fasttrust.VerificationError):
-            pair.shake()
-        server.verify_mode = ssl.CERT_NONE
-        Pair(client, server, session=session).shake()
-    told = [each.getMessage() for each in caplog.records]
-    words = f"20 unable to get local issuer certificate (depth {LEAF_AT_FAULT})"
-    assert f"refused a peer: {words}; trusted: what the program gave or loaded" in told
-    said = f"accepted {pki.HOST}: decided by nobody anew: a session is resumed; anchor: none"
-    assert COMPAT or said in told  # where no session is resumed
