@@ -140,7 +140,7 @@ def inside(root: Path, cwd: Path, words: list[str]) -> list[str]:
 
 @contextlib.contextmanager
 def alone(name: str) -> Iterator[None]:
-    """Wait until nobody else makes that Debian."""
+    """Wait until nobody else makes that Debian, or uses that Python of the table."""
     folder = labs.LABS / "versions"
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / f"{name}.lock", "w", encoding="ascii") as lock:

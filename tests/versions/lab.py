@@ -238,8 +238,9 @@ def main() -> int:
             began = time.monotonic()
             print(f"\n== {name}", flush=True)
             try:
-                python = Python(name, PYTHONS[name], smoke=options.smoke)
-                good = python.test(wheel, sdist, clone, arguments)
+                with debian.alone(name):  # two runs would install into one environment
+                    python = Python(name, PYTHONS[name], smoke=options.smoke)
+                    good = python.test(wheel, sdist, clone, arguments)
                 came_to[name] = "passed" if good else "FAILED"
             except debian.NotHadError as error:
                 came_to[name] = f"not run: {error}"
