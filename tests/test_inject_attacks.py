@@ -311,7 +311,7 @@ def test_every_prefix_of_the_members_is_harmless() -> None:
     theirs = ssl.create_default_context()
     fasttrust.extract_from_ssl()
     before = dict(vars(ssl.SSLContext))
-    assert 10 == len(members)
+    assert 10 <= len(members)  # more where a platform decides
     for number in range(len(members) + 1):
         part = list(members)[:number]
         for name in part:
