@@ -117,6 +117,28 @@ def test_private_reference_beside_truststore() -> None:
     assert ["ssl True 0 20"] == printed(program)
 
 
+@pytest.mark.parametrize("first", ["import truststore", "import fasttrust, truststore"])
+def test_default_context_beside_truststore(first: str) -> None:
+    """Its class allows no other below it: the context is of ssl's own, with ssl's defaults."""
+    pytest.importorskip("truststore", reason="truststore is not installed")
+    program = """
+    expected = settings(ssl.create_default_context())
+    truststore.inject_into_ssl()
+    for context in (
+        fasttrust.create_default_context(),
+        fasttrust.create_default_context(cadata=SYSTEM.pem),
+        fasttrust.create_default_context(ssl.Purpose.CLIENT_AUTH),
+    ):
+        print(type(context).__module__, isinstance(context, SSLContext), ours(context))
+    context = settings(fasttrust.create_default_context())
+    names = "verify_mode", "check_hostname", "verify_flags", "options", "minimum_version"
+    print(all(getattr(context, name) == getattr(expected, name) for name in names))
+    print(*verdicts(context))
+    ssl.create_default_context = lambda *_, **__: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    """
+    assert ["ssl True True"] * 3 + ["True", "0 20"] == printed(program, first)
+
+
 def test_gevent_patched_before_and_after() -> None:
     """Gevent's own class is below ssl's: its contexts are ours too, in either order."""
     pytest.importorskip("gevent", reason="gevent is not installed")

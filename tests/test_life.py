@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -273,7 +274,8 @@ def test_isolated_interpreter_is_told_why() -> None:
     assert said.startswith(begin), said
 
 
-def test_zip_archive_is_told_why(tmp_path: Path) -> None:
+@pytest.mark.parametrize("beside", [True, False], ids=["cffi beside it", "no cffi"])
+def test_zip_archive_is_told_why(beside: bool, tmp_path: Path) -> None:
     """`python -m zipapp` makes an archive, from which nothing compiled can be loaded."""
     app = tmp_path / "app.pyz"
     with zipfile.ZipFile(app, "w") as archive:
@@ -281,10 +283,11 @@ def test_zip_archive_is_told_why(tmp_path: Path) -> None:
             if path.is_file():
                 archive.write(path, f"fasttrust/{path.name}")
         archive.writestr("__main__.py", "import fasttrust")
+    cffi = os.path.dirname(getattr(_cffi_backend, "__file__", ""))
     # Without site, which finds a package that is installed to be edited wherever a part is missing.
     ended = subprocess.run(
         [sys.executable, "-S", str(app)],
-        env={**os.environ, "PYTHONPATH": os.path.dirname(getattr(_cffi_backend, "__file__", ""))},
+        env={**os.environ, "PYTHONPATH": cffi if beside else ""},
         capture_output=True,
         text=True,
         timeout=60,
@@ -294,6 +297,33 @@ def test_zip_archive_is_told_why(tmp_path: Path) -> None:
     last = ended.stderr.splitlines()[-1]
     expected = "fasttrust is in a zip archive, from which Python loads nothing compiled: unpack it"
     assert f"ImportError: {expected}" == last
+
+
+@modes.no_core
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_mode_is_not_decided_for_lack_of_descriptors() -> None:
+    """A process that has none left for the moment is told so, and asked again the next time."""
+    program = """
+        import os, resource, ssl
+        import fasttrust
+        spare = []
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, most))
+        try:
+            while True:
+                spare.append(os.dup(0))
+        except OSError:
+            pass
+        try:
+            fasttrust.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        except OSError as error:
+            print(error.errno)
+        for each in spare:
+            os.close(each)
+        fasttrust.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        print(fasttrust.backend().mode)
+    """
+    assert f"{errno.EMFILE}\nnative\n" == check_python(program)
 
 
 def test_missing_cffi_and_unbuilt_source_are_told(tmp_path: Path) -> None:

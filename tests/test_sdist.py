@@ -20,6 +20,13 @@ BESIDE = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "README.md", "SECURITY.md")
 BUILDS = ("build_ffi.py", "pyproject.toml")
 # Left out of the copy and to be left out of the archive, be they there.
 UNWANTED = ("*.so", "*.pyd", "*.pyc", "__pycache__", ".hypothesis", ".clang-format")
+RUBBISH = (
+    "tests/__pycache__/pki.pyc",
+    "tests/.hypothesis/examples/one",
+    "tests/core.dump",
+    "src/fasttrust/_core.so",
+    "bench/old.pyc",
+)
 BUILD = "import sys, setuptools.build_meta as backend; backend.build_sdist(sys.argv[1])"
 
 
@@ -39,8 +46,8 @@ def test_sdist_is_whole(tmp_path: Path) -> None:
     for name in (*BESIDE, *BUILDS):
         shutil.copy(TOP / name, copy)
     wanted = files(copy)
-    for rubbish in ("tests/__pycache__/pki.pyc", "src/fasttrust/_core.so", "bench/old.pyc"):
-        (copy / rubbish).parent.mkdir(exist_ok=True)
+    for rubbish in RUBBISH:
+        (copy / rubbish).parent.mkdir(exist_ok=True, parents=True)
         (copy / rubbish).touch()
     process = subprocess.run(
         [sys.executable, "-c", BUILD, str(tmp_path / "dist")],

@@ -67,6 +67,10 @@ class _Adopted(_Ours):
 _Plain: type = type("SSLContext", (_Adopted,), {"__module__": "ssl", "__doc__": _Standard.__doc__})
 
 
+#: ``ssl``'s own class, for where its name was given away.
+Own: Any = type("SSLContext", (Settings, _Standard), {"__module__": "ssl"})
+
+
 class SSLContext(_Ours, metaclass=_IsVerified):
     """An ``ssl.SSLContext`` whose connections are verified by our callback, in the handshake.
 

@@ -6,9 +6,10 @@ import contextlib
 import os
 import ssl
 import threading
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterator
 
-from ._context import SSLContext, adopt, checked, is_server
+from ._context import Own, SSLContext, adopt, checked, is_server
 from ._policy import Revocation, policy
 from ._standard import Standard as _Standard
 from ._trust import TrustStore
@@ -32,6 +33,26 @@ def _aside() -> Iterator[None]:
         yield
     finally:
         aside.on = False
+
+
+def _made(make: Callable[..., Any], purpose: Any) -> Any:
+    # ssl knows its defaults, we do not repeat them. Naming any directory keeps it from parsing the
+    # system's bundle; nothing of it reaches the fresh store that attaching installs.
+    with _aside():
+        return make(purpose, capath=os.devnull)
+
+
+def _of_own_class(make: Any) -> Callable[..., Any]:
+    """Return ``ssl``'s function, to which ``SSLContext`` is its own class, whoever took the name.
+
+    Raises:
+        RuntimeError: somebody has replaced that, too.
+    """
+    if getattr(make, "__globals__", None) is not vars(ssl):
+        raise RuntimeError(f"ssl.SSLContext was replaced by {ssl.SSLContext.__module__}'s")
+    own = types.FunctionType(make.__code__, {**vars(ssl), "SSLContext": Own})
+    own.__defaults__, own.__kwdefaults__ = make.__defaults__, make.__kwdefaults__
+    return own
 
 
 def create_default_context(
@@ -71,21 +92,25 @@ def create_default_context(
         RuntimeError: Python's own OpenSSL cannot be reached (``backend()`` says why).
     """
     chosen = policy(network, revocation, timeout, at_time)
-    # ssl knows its defaults, we do not repeat them. Naming any directory keeps it from parsing the
-    # system's bundle; nothing of it reaches the fresh store that attaching installs.
-    with _aside():
-        context = _default_context(purpose, capath=os.devnull)
-    if not type.__subclasscheck__(_Standard, type(context)):
-        raise RuntimeError(f"ssl.SSLContext was replaced by {type(context).__module__}")
     named = cafile is not None or capath is not None or cadata is not None
     if named and trust is None:
         trust = TrustStore.none()
+    trust = checked(trust)
+    context: Any = _made(_default_context, purpose)
     wants_system = trust is not None or not is_server(context)
-    adopt(context, checked(trust), chosen, must_have_store=wants_system)
+    try:
+        adopt(context, trust, chosen, must_have_store=wants_system)
+    except TypeError:
+        if ssl.SSLContext is _Standard:
+            raise
+        # Somebody's class stands there, truststore's say, and allows no other below it.
+        context = _made(_of_own_class(_default_context), purpose)
+        adopt(context, trust, chosen, must_have_store=wants_system)
     if named:
         held: Held = vars(context)["_fasttrust_held"]
         # Exactly the file, be it a public bundle; which, pushed later, would widen that.
         held.exact = held.bundle_means_system = False
         context.load_verify_locations(cafile, capath, cadata)
         held.exact = True
-    return context  # type: ignore[return-value]
+    made: SSLContext = context
+    return made

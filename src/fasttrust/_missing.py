@@ -24,14 +24,14 @@ def _sentence(error: ImportError, package: str, loader: object) -> str:
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if "subinterpreter" in str(error):
         return f"{package} cannot be loaded in an isolated subinterpreter, as cffi cannot: {error}"
+    if missing is not None and type(loader).__name__ == "zipimporter":
+        return f"{package} is in a zip archive, from which Python loads nothing compiled: unpack it"
     if missing == "_cffi_backend" and is_free_threaded() and sys.version_info < (3, 14):
         return f"{package} needs cffi, which supports no free-threaded Python before 3.14"
     if missing == "_cffi_backend":
         return f"{package} needs cffi, which is not installed for {sys.executable}"
     if missing is None:
         return f"{package}'s compiled part cannot be loaded: {error}"
-    if type(loader).__name__ == "zipimporter":
-        return f"{package} is in a zip archive, from which Python loads nothing compiled: unpack it"
     return f"{package}'s compiled part was not built for {sys.implementation.cache_tag}"
 
 

@@ -27,12 +27,19 @@ _reason: str | None = "FASTTRUST_MODE=compat asks for it" if _REQUESTED == "comp
 
 
 def compat_reason() -> str:
-    """Return why this process is in compat mode; "" in native mode. Decides it if nobody has."""
+    """Return why this process is in compat mode; "" in native mode. Decides it if nobody has.
+
+    Raises:
+        OSError: the process has no descriptors left by which to tell; it is asked again.
+    """
     global _reason  # noqa: PLW0603 - the mode of the process
     if _reason is None:
         try:
             _native.open_library()
         except _native.UnavailableError as error:
+            # The proof needs descriptors: where there are none it says no, which is no reason.
+            for end in os.pipe():
+                os.close(end)
             _reason = _sentence(str(error))
         else:
             _reason = ""

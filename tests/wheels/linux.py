@@ -33,7 +33,10 @@ TOOLS += ("setuptools>=77", "twine", "ziglang")
 def call(*command: str | Path, **environment: str) -> str:
     """Run a command and return what it printed; end with it where it fails."""
     whole = {**os.environ, **environment}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=whole)
+    # Whose files others may not read has other modes in his wheels.
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=whole, umask=0o022
+    )
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
     return done.stdout
