@@ -6,7 +6,6 @@ the very message with which one of ``ssl``'s would, and goes on as it would.
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 import threading
 import warnings
@@ -31,7 +30,7 @@ from beginnings import (
     set_between,
     sets,
 )
-from guarded import GUARD_TESTS, SENT, TOLD, client, trusts, victim
+from guarded import GUARD_TESTS, SENT, TIMEOUT, TOLD, client, trusts, victim
 from telling import says
 
 import fasttrust
@@ -119,27 +118,40 @@ def test_old_settings_warn_nobody_again(protocol: ssl._SSLMethod, name: str) -> 
 def test_old_settings_are_silenced_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the second restores what the first has silenced, and nobody is warned any more."""
     read = _bare._read(ours(PROTOCOLS[0], "old"))
-    silence = warnings.simplefilter
-    both = threading.Barrier(2)
-    met: list[int] = []
+    silence, of_versions = warnings.simplefilter, _bare._of_versions
+    refused, both = threading.Barrier(2), threading.Barrier(2)
+    met: list[bool] = []
+
+    def together(read: Any) -> Any:
+        try:
+            return of_versions(read)
+        except DeprecationWarning:
+            refused.wait(TIMEOUT)
+            raise
 
     def slowly(*args: Any) -> None:
         silence(*args)
-        with contextlib.suppress(threading.BrokenBarrierError):
-            met.append(both.wait(0.5))
+        try:
+            both.wait(0.5)
+            met.append(True)
+        except threading.BrokenBarrierError:
+            met.append(False)
 
-    monkeypatch.setattr(warnings, "simplefilter", slowly)
-    before = [*warnings.filters]
-    threads = [
-        threading.Thread(target=_bare._bare.__wrapped__, args=(read, _bare.Said()))
-        for _ in range(2)
-    ]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert [] == met
-    assert before == warnings.filters
+    with warnings.catch_warnings():
+        silence("error")
+        monkeypatch.setattr(_bare, "_of_versions", together)
+        monkeypatch.setattr(warnings, "simplefilter", slowly)
+        before = [*warnings.filters]
+        threads = [
+            threading.Thread(target=_bare._bare.__wrapped__, args=(read, _bare.Said()))
+            for _ in range(2)
+        ]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert [False, False] == met
+        assert before == warnings.filters
 
 
 def test_one_context_makes_what_many_have() -> None:
@@ -177,8 +189,9 @@ def test_reading_what_was_set_changes_no_context_that_makes_connections() -> Non
 
 @pytest.mark.parametrize("way", [ours, attached_first, set_between])
 @pytest.mark.parametrize("mode", [ssl.CERT_NONE, ssl.CERT_REQUIRED])
+@pytest.mark.parametrize("again", [False, True])
 def test_key_that_was_shared_beforehand(
-    way: Callable[..., ssl.SSLContext], mode: ssl.VerifyMode
+    way: Callable[..., ssl.SSLContext], mode: ssl.VerifyMode, again: bool
 ) -> None:
     """It serves where the program verifies nobody; no certificate is a refusal elsewhere."""
     key = b"shared beforehand"
@@ -193,6 +206,8 @@ def test_key_that_was_shared_beforehand(
     for each in (server, context):
         each.maximum_version = ssl.TLSVersion.TLSv1_2
         each.set_ciphers("PSK:@SECLEVEL=0")
+    if again:
+        fasttrust.attach(context)
     outcome = peer.connect(context, server)
     if mode == ssl.CERT_NONE:
         assert (peer.SECRET, peer.REPLY) == (outcome.server_received, outcome.client_received)
