@@ -7,12 +7,11 @@ an object of ``ssl`` has passed the type gate here, so that C may read its field
 from __future__ import annotations
 
 import _ssl
-import contextlib
+import _thread  # threading takes as long as half of the rest of this import
 import importlib
 import os
 import ssl
 import sys
-import threading
 from collections.abc import Callable, Sequence
 
 from ._typing import Any, NamedTuple, NewType, TypeGuard
@@ -61,7 +60,7 @@ PLATFORM_DECIDES: bool = SYSTEM_NAME != "openssl"
 # Of the process: importlib.reload of this module leaves what C found where it is.
 _opened: bool = globals().get("_opened", False)
 # Reentrant, for a signal's handler or a finalizer may make a context too.
-_open_lock = threading.RLock()
+_open_lock = _thread.RLock()
 
 
 def after_fork(renew: Callable[[], None]) -> None:
@@ -73,7 +72,7 @@ def after_fork(renew: Callable[[], None]) -> None:
 def _after_fork() -> None:
     # Another thread of the parent may have held it, and is not there to let it go.
     global _open_lock  # noqa: PLW0603
-    _open_lock = threading.RLock()
+    _open_lock = _thread.RLock()
 
 
 after_fork(_after_fork)
@@ -159,6 +158,8 @@ def open_library() -> None:
         ok = lib.ft_open(argument, specimen, err)
         if not ok:
             # A wrong libcrypto cannot clear what the probe left on the right one's error queue.
+            import contextlib  # here, for it takes long
+
             with contextlib.suppress(ssl.SSLError):
                 context.set_ciphers("FASTTRUST-NO-SUCH-CIPHER")
         check(ok, err)
