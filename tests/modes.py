@@ -22,8 +22,8 @@ COMPAT = fasttrust.backend().mode == "compat"
 
 #: Where a refusal is at fault: ssl does not tell.
 LEAF_AT_FAULT = None if COMPAT else 0
-#: How much of a client's chain is known of one that a server refused: OpenSSL forgets the rest.
-SENT_TO_SERVERS = 1 if COMPAT else None
+#: Whether OpenSSL forgets what a refused server sent, but for the chain that it tried to build.
+FORGETS = COMPAT and ssl.OPENSSL_VERSION_INFO < (3,)
 
 
 #: Whether this is PyPy, whose `_ssl` is written in Python: what a test asks of it alone says why.
@@ -60,6 +60,14 @@ held_before = pytest.mark.skipif(
 WITHOUT = {"resumed": no_session, "without a connection": no_verify_chain}
 
 
-def kept(sent: tuple[bytes, ...], plain: bool) -> tuple[bytes, ...]:
-    """Return what is known of what a refused peer sent: OpenSSL 1.1.1 itself keeps nothing."""
-    return () if plain and ssl.OPENSSL_VERSION_INFO < (3,) else sent
+def kept(sent: tuple[bytes, ...], built: int, *, plain: bool) -> tuple[bytes, ...]:
+    """Return what is known of what a refused peer sent: OpenSSL 1.1.1 itself keeps nothing.
+
+    Args:
+        sent: all of it.
+        built: of how many a chain was built.
+        plain: whether a connection of `ssl`'s refused it.
+    """
+    if plain:
+        return () if ssl.OPENSSL_VERSION_INFO < (3,) else sent
+    return sent[:built] if FORGETS else sent

@@ -66,7 +66,7 @@ def server_of(make: Make, chain: pki.Chain, version: ssl.TLSVersion) -> ssl.SSLC
 
 def refused_on_server(make: Make, chain: pki.Chain) -> tuple[bytes, ...]:
     """Return what a server still has of a client that it refused: OpenSSL keeps next to nothing."""
-    return () if make is plain else chain.ders[: modes.SENT_TO_SERVERS]
+    return () if make is plain else chain.ders
 
 
 def test_refused_peer_has_no_verified_chain(make: Make, version: ssl.TLSVersion) -> None:
@@ -74,7 +74,7 @@ def test_refused_peer_has_no_verified_chain(make: Make, version: ssl.TLSVersion)
     pair = Pair(make(CLIENT, STRANGER), server_of(plain, SENT, version))
     with pytest.raises(ssl.SSLCertVerificationError):
         pair.shake()
-    assert ((), modes.kept(SENT.ders, make is plain)) == both(pair.client)
+    assert ((), modes.kept(SENT.ders, 2, plain=make is plain)) == both(pair.client)
 
 
 def test_wrong_name_has_no_verified_chain(make: Make, version: ssl.TLSVersion) -> None:
@@ -83,7 +83,7 @@ def test_wrong_name_has_no_verified_chain(make: Make, version: ssl.TLSVersion) -
     pair = Pair(make(CLIENT, ROOT), server, server_hostname="other.test")
     with pytest.raises(ssl.SSLCertVerificationError):
         pair.shake()
-    assert ((), modes.kept(SENT.ders, make is plain)) == both(pair.client)
+    assert ((), modes.kept(SENT.ders, 2, plain=make is plain)) == both(pair.client)
 
 
 def test_unverified_peer_has_no_verified_chain(make: Make, version: ssl.TLSVersion) -> None:
@@ -270,7 +270,7 @@ def test_client_changes_its_context(first: Make, second: Make) -> None:
         except ssl.SSLError as refused:
             error = refused
         assert code(error) == verdict
-        kept = modes.kept(SENT.ders, second is plain)
+        kept = modes.kept(SENT.ders, 2, plain=second is plain and not modes.COMPAT)
         assert (((), kept) if verdict else (VERIFIED, SENT.ders)) == both(pair.client)
 
 

@@ -26,7 +26,7 @@ import peer
 import pki
 from fasttrust._certificate import _restored
 from fasttrust._hints import hint
-from modes import LEAF_AT_FAULT, SENT_TO_SERVERS
+from modes import FORGETS, LEAF_AT_FAULT
 from world import Pair, attached, code, leaf_of, machine_trusts, made, plain
 
 ROOT, STRANGER = pki.root("root"), pki.root("Interception Inc")
@@ -132,7 +132,8 @@ HINTS: dict[str, tuple[pki.Chain, int, str]] = {
     "unknown authority": (
         pki.Chain((leaf_of(STRANGER).certificates[0], pki.intermediate("x", STRANGER), ROOT)),
         20,
-        r"ends at 'CN=Interception Inc', which is not trusted here",
+        ("issued by" if FORGETS else "ends at")
+        + " 'CN=Interception Inc', which is not trusted here",
     ),
     "interception": (
         pki.Chain((leaf_of(STRANGER).certificates[0], STRANGER)),
@@ -249,9 +250,24 @@ def test_server_that_refuses_a_client_says_so() -> None:
         sent.load(client)
         error = peer.connect(client, server, carrier="bio").server_error
         assert isinstance(error, fasttrust.VerificationError)
-        assert sent.ders[:SENT_TO_SERVERS] == tuple(bytes(each) for each in error.chain)
+        assert sent.ders == tuple(bytes(each) for each in error.chain)
         assert "Interception Inc" in error.hint
         assert "server" not in error.hint
+
+
+def test_server_tells_what_a_refused_client_sent() -> None:
+    """Its intermediate too, and not the root, which the server itself holds."""
+    server = made(SERVER, ROOT)
+    leaf_of(ROOT).load(server)
+    server.verify_mode = ssl.CERT_REQUIRED
+    sent = pki.Chain((pki.leaf("old", A, valid=(-9, -2), purposes=("clientAuth",)), A))
+    client = plain(CLIENT, ROOT)
+    sent.load(client)
+    error = peer.connect(client, server, carrier="bio").server_error
+    assert isinstance(error, fasttrust.VerificationError)
+    assert 10 == error.verify_code
+    assert sent.ders == tuple(bytes(each) for each in error.chain)
+    assert "'CN=old' was valid until" in error.hint
 
 
 @pytest.mark.parametrize("sent", [True, False])

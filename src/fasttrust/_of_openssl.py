@@ -64,6 +64,18 @@ def note_trust(context: Any, state: State, held: Any) -> None:
         hand_out_no_tickets(context)
 
 
+def _built_of_sent(inner: Any) -> list[Any]:
+    """Return what is known of what a refused peer sent, where OpenSSL has forgotten it.
+
+    Servers' does, and 1.1.1, but for the chain that they tried to build: what the context does not
+    hold of that was sent.
+    """
+    built = inner.get_verified_chain() or []
+    context = inner.context
+    held = {*_fed.loaded(context), *_Base.get_ca_certs(context, True)}
+    return built[:1] + [one for one in built[1:] if one.public_bytes(2) not in held]
+
+
 def _beyond_its_side() -> ssl.SSLError:
     return ssl.SSLError(
         ssl.SSL_ERROR_SSL,
@@ -133,10 +145,8 @@ class OfOpenSSL:
         """Keep what the peer sent, and the number of the refusal."""
         if isinstance(error, ssl.SSLCertVerificationError):
             code = error.verify_code
-            # A server's OpenSSL forgets whom it refused, but for the chain that it tried to build.
-            built = inner.get_verified_chain() or []
             record.chains.pop(True, None)
-            record.keep(False, sent_by(inner) or built[:1])
+            record.keep(False, sent_by(inner) or _built_of_sent(inner))
             record.verdict = _native.Verdict(_native.STEP_OPENSSL, code, None, None, None)
 
     def moved(self, context: Any) -> None:
