@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import fasttrust
+import modes
 import pki
 import servers
 from command import EXPIRED, GOOD, ISSUER, NAMES, ROOT, UNKNOWN, Command
@@ -89,7 +90,8 @@ def test_refused_chain_is_a_tree_too(command: Command) -> None:
     with servers.serving(servers.tls(sent)) as port:
         out = command("inspect", f"localhost:{port}").out
     names = re.findall(r"^ *[│ ]*[├└]?─? ?(CN=[^\n]*?)(?:  +\w+)?$", out, re.M)
-    assert ["CN=Stranger's Root", "CN=Stranger's Issuer", "CN=below", "CN=proxied"] == names
+    beside = [] if modes.FORGETS else ["CN=proxied"]
+    assert ["CN=Stranger's Root", "CN=Stranger's Issuer", "CN=below", *beside] == names
 
 
 @pytest.mark.parametrize("width", ["40", "80"])
@@ -172,7 +174,7 @@ def test_two_that_issued_each_other_are_drawn(command: Command) -> None:
     leaf = pki.leaf("in circles", two, names=NAMES)
     with servers.serving(servers.tls(pki.Chain((leaf, one_by_two, two, twin)))) as port:
         out = command("inspect", f"localhost:{port}").out
-    assert (2, 1, 1) == (
+    assert (1 if modes.FORGETS else 2, 1, 1) == (
         len(re.findall(r"CN=one$", out, re.M)),
         len(re.findall(r"CN=two$", out, re.M)),
         len(re.findall(r"CN=in circles +leaf$", out, re.M)),
