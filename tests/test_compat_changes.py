@@ -391,3 +391,5 @@ def test_session_that_is_none_is_a_type_error() -> None:
     for wrong in (1, None):
         with pytest.raises(TypeError, match="not a SSLSession"):
             pair.client.session = wrong  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="not a SSLSession"):
+        Pair(made(CLIENT), plain(SERVER), session=1)  # type: ignore[arg-type]

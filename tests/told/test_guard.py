@@ -202,6 +202,36 @@ def test_attack_on_a_socket(
         assert 1 == asked()
 
 
+class Later:
+    """A connection of a later Python's, with one operation more."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def write_later(self, data: bytes) -> object:
+        return self._inner.write(data)
+
+
+def test_operation_that_nobody_foresaw_waits_for_the_verdict() -> None:
+    """Like any other, after a refusal as before it."""
+    with victim(client()) as (tls, server):
+        guard: Any = tls._sslobj
+        guard._inner = Later(guard._inner)
+        for operation in (guard.write_later, guard.write_later, guard.write):
+            with pytest.raises(ssl.SSLCertVerificationError):
+                operation(peer.SECRET)
+    assert b"" == server.received
+
+
+def test_certificate_before_the_handshake_is_an_error() -> None:
+    """As with ``ssl``."""
+    with victim(client()) as (tls, _), pytest.raises(ValueError, match="handshake not done"):
+        tls._sslobj.getpeercert()
+
+
 @VERSIONS
 @GUARDED
 @pytest.mark.parametrize("operation", [write, recv, read, shake], ids=lambda each: each.__name__)

@@ -8,6 +8,7 @@ import socket
 import ssl
 import sys
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ from telling import heard, says
 import fasttrust
 import modes
 import peer
-from fasttrust import _asked, _compat, _guard, _native, _native_platform
+from fasttrust import _asked, _compat, _native, _native_platform
 from pki import HOST, Chain, Issued, leaf, root
 from world import Pair, code, ders
 
@@ -267,12 +268,12 @@ def test_verdict_is_on_the_certificates_that_were_judged() -> None:
     """A judge that is shown others asks again."""
     trusts()
     other = leaf("of others", STRANGER)
-    record = _guard.Record()
     with victim(client()) as (tls, _):
         tls.do_handshake()
         guard: Any = tls._sslobj
-        judge = guard._judge
+        judge, record = guard._judge, guard.record
         judge.look(guard._inner, record)
+        assert {False, True} == set(record.chains)
         says(0, (other, STRANGER))
         with victim(client(), server=peer.server_context(Chain((other,)))) as (another, _):
             another.do_handshake()
@@ -293,6 +294,10 @@ def test_refused_connection_is_let_go() -> None:
         pair.shake()
     gc.collect()
     assert 1 == len({sys.getrefcount(part) for part in parts})
+    wrapped = weakref.ref(pair.client)
+    del pair
+    assert wrapped() is None  # without the collector, though we are asked who it was
+    assert guard.owner is None
 
 
 def test_interrupted_verdict_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,12 +21,13 @@ from guarded import (
     trusts,
     victim,
 )
+from telling import says
 
 import fasttrust
 import peer
 from fasttrust import _bare, _guard
 from pki import HOST
-from world import Pair, check_python
+from world import Pair, check_python, code
 
 pytestmark = GUARD_TESTS
 
@@ -132,6 +133,24 @@ def test_name_that_is_to_be_checked_is(
                 pair.shake()
         else:
             pair.shake()
+
+
+@TOLD
+def test_platform_has_one_word_for_names_and_addresses() -> None:
+    """OpenSSL has two, and ``ssl`` tells which."""
+    for host, expected in (("other.test", 62), ("127.0.0.1", 64), ("::1", 64)):
+        says(62)
+        outcome = peer.connect(client(), peer.server_context(SENT), server_hostname=host)
+        assert expected == code(outcome.client_error)
+        assert f"not valid for '{host}'" in str(outcome.client_error)
+
+
+def test_context_for_servers_makes_no_client() -> None:
+    """Although it trusts the system: it is ``ssl`` that refuses."""
+    context = fasttrust.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_default_certs()
+    with pytest.raises(ssl.SSLError, match="PROTOCOL_TLS_SERVER"):
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
 
 
 @TOLD
