@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,8 @@ import pytest
 if sys.platform != "win32":
     pytest.skip("asks Windows", allow_module_level=True)
 
-from conftest import VARIABLES
 from pki import HOST, Chain
+from windows_ask import printed
 from windows_row import OF_A, ROOT, A
 from windows_settings import SETTINGS, WAYS
 from windows_store import trusted
@@ -29,16 +27,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("settings")
     Chain((OF_A, A)).write(folder)
     with trusted(ROOT):
-        process = subprocess.run(
-            [sys.executable, CHILD, folder, HOST],
-            env={name: value for name, value in os.environ.items() if name not in VARIABLES},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-    assert (0, "") == (process.returncode, process.stderr)
-    found: dict[str, Any] = json.loads(process.stdout)
+        found: dict[str, Any] = json.loads(printed(CHILD, folder, HOST))
     return found
 
 

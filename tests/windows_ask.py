@@ -56,8 +56,13 @@ def write(folder: Path, sent: Chain, asked: Asked) -> Path:
 
 def ask(*folders: Path) -> list[dict[str, Any]]:
     """Ask about all in one process."""
+    return [json.loads(line) for line in printed(CHILD, *folders).splitlines()]
+
+
+def printed(*command: str | Path) -> str:
+    """Run a program in a process of its own, by the machine's store, and return what it printed."""
     process = subprocess.run(
-        [sys.executable, CHILD, *folders],
+        [sys.executable, *command],
         env={name: value for name, value in os.environ.items() if name not in VARIABLES},
         capture_output=True,
         text=True,
@@ -65,7 +70,7 @@ def ask(*folders: Path) -> list[dict[str, Any]]:
         check=False,
     )
     assert (0, "") == (process.returncode, process.stderr)
-    return [json.loads(line) for line in process.stdout.splitlines()]
+    return process.stdout
 
 
 def in_this_openssl(code: int) -> int:
