@@ -103,6 +103,18 @@ def test_mode_is_not_decided_for_lack_of_descriptors() -> None:
     assert f"{errno.EMFILE}\nnative\n" == check_python(program)
 
 
+def test_question_who_verifies_decides_no_mode() -> None:
+    """`isinstance` is asked of contexts that are none of ours, too, and needs no descriptor."""
+    program = """
+        import ssl
+        import fasttrust
+        from fasttrust import _mode
+        print(isinstance(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), fasttrust.SSLContext))
+        print(_mode.is_decided())
+    """
+    assert "False\nFalse\n" == check_python(program, FASTTRUST_MODE="")
+
+
 def test_missing_cffi_and_unbuilt_source_are_told(tmp_path: Path) -> None:
     """Where cffi or the compiled part is not there, the error says which, and of what."""
     (tmp_path / "fasttrust").mkdir()

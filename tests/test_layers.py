@@ -118,11 +118,11 @@ BELOW = {
     "_policy": {"_native", "_mode"},
     "_places": {"_native"},
     "_system": {"_log", "_native", "_native_anchors", "_anchors", "_mode", "_places"},
-    "_pipe": set(),
+    "_pipe": {"_native"},
     "_guard": {"_log", "_native", "_certificate", "_pipe"},
     "_door": {"_native", "_mode", "_compat", "_fed"},
     "_native_platform": {"_native"},
-    "_fed": {"_native"},
+    "_fed": {"_log", "_native"},
     "_bare": {"_fed"},
     "_agree": {"_decode", "_decode_key"},
     "_asked": {

@@ -12,6 +12,7 @@ import pytest
 import fasttrust
 import peer
 import pki
+from fasttrust import _context, _log, _system
 from fasttrust._certificate import _restored
 from modes import COMPAT, LEAF_AT_FAULT
 from world import Pair, leaf_of, machine_trusts, made
@@ -72,3 +73,35 @@ def test_resumed_and_client_verdicts_are_logged(caplog: pytest.LogCaptureFixture
     assert f"refused a peer: {words}; trusted: what the program gave or loaded" in told
     said = f"accepted {pki.HOST}: decided by nobody anew: a session is resumed; anchor: none"
     assert COMPAT or said in told  # where no session is resumed
+
+
+def test_message_under_a_lock_is_said_afterwards(caplog: pytest.LogCaptureFixture) -> None:
+    """Each, in its order, once the thread holds none of ours."""
+    caplog.set_level(logging.INFO, "fasttrust")
+    with _system._refreshing:
+        _log.info("first %d", 1)
+        with _context._attaching:
+            _log.warning("second")
+        _log.catch_up()
+        assert [] == caplog.messages
+    _log.catch_up()
+    assert ["first 1", "second"] == caplog.messages
+
+
+def test_handler_that_raises_keeps_no_message_back(caplog: pytest.LogCaptureFixture) -> None:
+    """What comes after it is said by whoever says something next."""
+
+    class Fails(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logger.removeHandler(self)
+            raise ZeroDivisionError
+
+    logger = logging.getLogger("fasttrust")
+    logger.addHandler(Fails())
+    with _system._refreshing:
+        _log.warning("first")
+        _log.warning("second")
+    with pytest.raises(ZeroDivisionError):
+        _log.catch_up()
+    _log.warning("third")
+    assert ["second", "third"] == [said for said in caplog.messages if said != "first"]

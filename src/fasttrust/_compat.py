@@ -64,8 +64,12 @@ def _is_unfed(context: Any) -> bool:
     """Tell whether the context is one of ours, which has loaded nothing yet."""
     state = state_of(context)
     ours = state is not None and not state.foreign and not state.fed
-    # Something may have been loaded past our methods.
-    return ours and not any(_Base.cert_store_stats(context).values())
+    return ours and not _holds(context)
+
+
+def _holds(context: Any) -> bool:
+    """Tell whether something was loaded, be it past our methods."""
+    return any(_Base.cert_store_stats(context).values())
 
 
 def check_still(context: Any, *, exact: bool) -> None:
@@ -76,7 +80,7 @@ def check_still(context: Any, *, exact: bool) -> None:
     Raises:
         RuntimeError: it has.
     """
-    if exact and state_of(context) is not None and not _is_unfed(context):
+    if exact and (_holds(context) or not (state_of(context) is None or _is_unfed(context))):
         raise _cannot_forget("what it holds")
 
 
@@ -93,13 +97,7 @@ def context_attach(
 ) -> None:
     """Give the context a state; what it trusts is loaded by its connections."""
     # The store goes on to hold what it held, and whoever is just filling it goes on to say so.
-    state = state_of(context)
-    if state is None:
-        state = State()
-        if not keep:  # the context is new
-            state.said = _bare.Said()._asdict()
-    else:  # our methods may not have been there to hear what was set
-        _bare.forget(state)
+    state = state_of(context) or State()
     held = vars(context)["_fasttrust_held"]
     # Whoever trusted the system on both sides may do so no longer.
     state.one_sided = state.one_sided or (state.system and not held.for_servers)
@@ -133,6 +131,13 @@ def context_own(context: Any) -> None:
     state = state_of(context)
     if state is not None:
         state.foreign = state.owned = True
+
+
+def context_is_new(context: Any) -> None:
+    """Remember that nobody has set anything yet."""
+    state = state_of(context)
+    if state is not None:
+        state.said = _bare.Said()._asdict()
 
 
 def context_regained(context: Any) -> None:

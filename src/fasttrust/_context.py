@@ -36,6 +36,7 @@ def _after_fork() -> None:
 
 
 _native.after_fork(_after_fork)
+_log.silent_under(lambda: _attaching)
 
 
 class _IsVerified(type):
@@ -112,6 +113,7 @@ class SSLContext(_Ours, metaclass=_IsVerified):
         self: SSLContext = super().__new__(cls, protocol, *args, **kwargs)
         wants_system = trust is not None or protocol != ssl.PROTOCOL_TLS_SERVER
         _install(self, checked(trust), chosen, must_have_store=wants_system)
+        _is_new(self)
         return self
 
 
@@ -255,6 +257,12 @@ def _install(
         held.digest = digest
 
 
+def _is_new(context: Any) -> None:
+    """Say that nobody has had the context yet."""
+    if compat_reason():
+        door().context_is_new(context)
+
+
 def install_new(
     context: Any, trust: TrustStore | None, *, bundles: bool = True, derived: type | None = None
 ) -> None:
@@ -269,6 +277,7 @@ def install_new(
         derived: the class to give to the object.
     """
     _install(context, _NOBODY if trust is None else trust, derived=derived)
+    _is_new(context)
     _rule(context, trust, bundles)
 
 
@@ -300,26 +309,35 @@ def adopt(
     other = getattr(context, "_fasttrust_holder", _native.HOLDER)
     if other != _native.HOLDER:
         raise RuntimeError(f"the context is verified by another copy of fasttrust: {other}")
-    before = type(context)
     # In this order: a signal's handler may attach while a connection is made.
-    with _log.afterwards(), changing(), _attaching:
-        derived = _verified_class(before)
-        state = context.__dict__.copy()
-        try:
-            _install(
-                context,
-                trust,
-                chosen,
-                keep=keep,
-                must_have_store=must_have_store,
-                derived=derived,
-            )
-        except BaseException:
-            if type(context) is not before:
-                context.__class__ = before
-            context.__dict__.clear()
-            context.__dict__.update(state)
-            raise
+    with changing(), _attaching:
+        _adopt(context, trust, chosen, keep=keep, must_have_store=must_have_store)
+    _log.catch_up()
+
+
+def _adopt(
+    context: Any,
+    trust: TrustStore | None,
+    chosen: Policy | None,
+    *,
+    keep: bool,
+    must_have_store: bool,
+) -> None:
+    before = type(context)
+    derived = _verified_class(before)
+    state = context.__dict__.copy()
+    try:
+        if compat_reason() and derived is not before:
+            door().context_regained(context)
+        _install(
+            context, trust, chosen, keep=keep, must_have_store=must_have_store, derived=derived
+        )
+    except BaseException:
+        if type(context) is not before:
+            context.__class__ = before
+        context.__dict__.clear()
+        context.__dict__.update(state)
+        raise
 
 
 def attach(context: ssl.SSLContext, *, trust: TrustStore | None = None) -> None:

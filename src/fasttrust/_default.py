@@ -37,7 +37,7 @@ def _aside() -> Iterator[None]:
 
 def _made(make: Callable[..., Any], purpose: Any) -> Any:
     # ssl knows its defaults, we do not repeat them. Naming any directory keeps it from parsing the
-    # system's bundle; nothing of it reaches the fresh store that attaching installs.
+    # system's bundle.
     with _aside():
         return make(purpose, capath=os.devnull)
 
@@ -97,6 +97,8 @@ def create_default_context(
         trust = TrustStore.none()
     trust = checked(trust)
     context: Any = _made(_default_context, purpose)
+    if not type.__subclasscheck__(_Standard, type(context)):
+        context = _made(_of_own_class(_default_context), purpose)
     wants_system = trust is not None or not is_server(context)
     try:
         adopt(context, trust, chosen, must_have_store=wants_system)

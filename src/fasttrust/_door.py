@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from . import _native
-from ._mode import compat_reason
+from ._mode import compat_reason, is_decided
 from ._typing import Any
 
 
@@ -32,4 +32,5 @@ def changing() -> Any:
 
 def is_attached(context: object) -> bool:
     """Tell whether the context carries the verifier of this copy of the package, in any mode."""
-    return _native.is_context(context) and bool(door().context_attached(context))
+    # Where nobody has decided the mode yet nobody has attached anything.
+    return is_decided() and _native.is_context(context) and bool(door().context_attached(context))

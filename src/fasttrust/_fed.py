@@ -11,7 +11,7 @@ import contextlib
 import ssl
 import threading
 
-from . import _native
+from . import _log, _native
 from ._typing import Any
 
 _Base: Any = _ssl._SSLContext
@@ -27,6 +27,7 @@ def _after_fork() -> None:
 
 
 _native.after_fork(_after_fork)
+_log.silent_under(lambda: feeding)
 
 
 class State:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from . import _log, _native
 from ._certificate import Certificate, Unparsed, certificates
-from ._pipe import Lock, Pipe
+from ._pipe import Pipe, new_lock
 from ._typing import Any, Protocol
 
 _DER = 2  # _ssl.ENCODING_DER
@@ -154,7 +154,7 @@ class Guard:
         self._asked = False
         self._error: Callable[[], BaseException] | None = None
         # For two threads that begin to use one connection: its handshake and verdict come once.
-        self._lock = Lock()
+        self._lock = new_lock(self)
         self.record = Record()
         if unowned:
             inner.owner = self

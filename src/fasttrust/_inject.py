@@ -65,6 +65,7 @@ def _after_fork() -> None:
 
 
 _native.after_fork(_after_fork)
+_log.silent_under(lambda: _changing)
 
 
 class Injection:
@@ -107,6 +108,7 @@ def inject_into_ssl(*, trust: TrustStore | None = None, bundles: bool = True) ->
     with _changing:
         before = _settings
         _change(settings)
+    _log.catch_up()
     return Injection(before)
 
 
@@ -121,13 +123,14 @@ def extract_from_ssl() -> None:
 
 def _change(settings: _Settings | None) -> None:
     global _settings  # noqa: PLW0603
-    with _log.afterwards(), _changing:
+    with _changing:
         if settings is not None:
             _place()
             _settings = settings
         else:
             _settings = None
             _restore()
+    _log.catch_up()
 
 
 def _place() -> None:
@@ -252,20 +255,26 @@ def _taken_over(context: Any, settings: _Settings) -> bool:
         return False
     if hasattr(context, "_fasttrust_holder"):
         return False  # another copy's
-    with _log.afterwards(), changing(), _context._attaching:
-        if isinstance(context, Verified):
-            return True  # another thread did
-        try:
-            if not settings.bundles or _bundles.in_store(context) is None:
-                why = "it holds no public bundle"
-            elif compat_reason():
-                why = "in compat mode it cannot be made to forget its public bundle"
-            else:
-                _context.take_over(context, settings.trust, bundles=True)
-                _log.info("a context made before the injection holds a public bundle: taken over")
-                return True
-        except (AttributeError, TypeError) as error:
-            why = str(error)
-        _log.info("a context made before the injection keeps what it trusts (%s): %r", why, context)
-        vars(context)["_fasttrust_left"] = settings
+    with changing(), _context._attaching:
+        taken = _take_over(context, settings)
+    _log.catch_up()
+    return taken
+
+
+def _take_over(context: Any, settings: _Settings) -> bool:
+    if isinstance(context, Verified):
+        return True  # another thread did
+    try:
+        if not settings.bundles or _bundles.in_store(context) is None:
+            why = "it holds no public bundle"
+        elif compat_reason():
+            why = "in compat mode it cannot be made to forget its public bundle"
+        else:
+            _context.take_over(context, settings.trust, bundles=True)
+            _log.info("a context made before the injection holds a public bundle: taken over")
+            return True
+    except (AttributeError, TypeError) as error:
+        why = str(error)
+    _log.info("a context made before the injection keeps what it trusts (%s): %r", why, context)
+    vars(context)["_fasttrust_left"] = settings
     return False

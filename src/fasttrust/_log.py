@@ -5,10 +5,9 @@ Where nothing has imported it, nothing has asked to hear less than a warning.
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable
 
 from ._typing import TYPE_CHECKING, Any
 
@@ -34,32 +33,28 @@ def is_debugging() -> bool:
     return logger is not None and logger.isEnabledFor(10)  # logging.DEBUG
 
 
-class _Held(threading.local):
-    """What a thread has to say once it holds no lock of ours."""
-
-    said: list[Any] | None = None
-
-
-_held = _Held()
+#: What there is to say, once its thread holds no lock of ours.
+_waiting: deque[tuple[Callable[..., None], str, tuple[object, ...]]] = deque()
+_locks: list[Callable[[], Any]] = []
 
 
-@contextlib.contextmanager
-def afterwards() -> Iterator[None]:
-    """Say what is said within when it is over.
+def silent_under(lock: Callable[[], Any]) -> None:
+    """Say nothing while the thread holds that lock, which the function returns.
 
-    A program's handler may wait for another thread's connection, and that for a lock of ours.
+    A program's handler may wait for another thread's connection, and that for the lock. Whoever
+    lets go of it calls ``catch_up``.
     """
-    if _held.said is not None:
-        yield
-        return
-    said: list[Any] = []
-    _held.said = said
-    try:
-        yield
-    finally:
-        _held.said = None
-        for say, message, args in said:
-            say(message, *args)
+    _locks.append(lock)
+
+
+def catch_up() -> None:
+    """Say what had to wait."""
+    while _waiting and not any(lock()._is_owned() for lock in _locks):
+        try:
+            say, message, args = _waiting.popleft()
+        except IndexError:  # another thread said it
+            return
+        say(message, *args)
 
 
 def debug(message: str, *args: object) -> None:
@@ -70,17 +65,22 @@ def debug(message: str, *args: object) -> None:
 
 def info(message: str, *args: object) -> None:
     """Say what is of interest to who listens."""
-    if _held.said is not None:
-        _held.said.append((info, message, args))
-    elif logger := _heard():
-        logger.info(message, *args, stacklevel=2)
+    _waiting.append((_info, message, args))
+    catch_up()
+
+
+def _info(message: str, *args: object) -> None:
+    if logger := _heard():
+        logger.info(message, *args)
 
 
 def warning(message: str, *args: object) -> None:
     """Say what is to be seen even where logging was never set up."""
-    if _held.said is not None:
-        _held.said.append((warning, message, args))
-        return
+    _waiting.append((_warning, message, args))
+    catch_up()
+
+
+def _warning(message: str, *args: object) -> None:
     import logging
 
-    logging.getLogger(__package__).warning(message, *args, stacklevel=2)
+    logging.getLogger(__package__).warning(message, *args)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import ssl
 import sys
@@ -26,6 +27,18 @@ _REQUESTED = requested_mode()
 _reason: str | None = "FASTTRUST_MODE=compat asks for it" if _REQUESTED == "compat" else None
 
 
+# One thread's contexts are not to be of another mode than the next one's.
+_deciding = _thread.RLock()
+
+
+def _after_fork() -> None:
+    global _deciding  # noqa: PLW0603 - another thread of the parent may have held it
+    _deciding = _thread.RLock()
+
+
+_native.after_fork(_after_fork)
+
+
 def compat_reason() -> str:
     """Return why this process is in compat mode; "" in native mode. Decides it if nobody has.
 
@@ -34,16 +47,31 @@ def compat_reason() -> str:
     """
     global _reason  # noqa: PLW0603 - the mode of the process
     if _reason is None:
-        try:
-            _native.open_library()
-        except _native.UnavailableError as error:
-            # The proof needs descriptors: where there are none it says no, which is no reason.
-            for end in os.pipe():
-                os.close(end)
-            _reason = _sentence(str(error))
-        else:
-            _reason = ""
+        with _deciding:
+            found = _decided()
+            if _reason is None:  # a signal's handler may have been here meanwhile
+                _reason = found
     return _reason
+
+
+def is_decided() -> bool:
+    """Tell whether anybody has decided the mode."""
+    return _reason is not None
+
+
+def _decided() -> str:
+    try:
+        _native.open_library()
+        return ""
+    except _native.UnavailableError:
+        # The proof needs descriptors: where there were none it said no, which is no reason.
+        for end in os.pipe():
+            os.close(end)
+    try:
+        _native.open_library()
+    except _native.UnavailableError as error:
+        return _sentence(str(error))
+    return ""
 
 
 def is_guard(value: object) -> bool:

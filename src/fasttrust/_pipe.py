@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 import threading
+import weakref
+
+from . import _native
+from ._typing import Any
+
+#: What has a lock, in ``_lock``, that no thread of a parent process may go on holding in its child.
+_owners: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-class Lock:
-    """A reentrant lock that no thread of a parent process goes on holding in its child."""
+def new_lock(owner: Any) -> Any:
+    """Return a lock for an object's ``_lock``: C's own, which no interrupt leaves held."""
+    _owners.add(owner)
+    return threading.RLock()
 
-    __slots__ = ("_lock", "_process")
 
-    def __init__(self) -> None:
-        self._lock, self._process = threading.RLock(), os.getpid()
+def _after_fork() -> None:
+    for owner in _owners:
+        lock = getattr(owner, "_lock", None)  # none where it is just being made
+        if lock is not None and not lock._is_owned():  # by the thread that forked, and goes on
+            owner._lock = threading.RLock()
 
-    def __enter__(self) -> None:
-        if self._process != os.getpid() and not self._lock._is_owned():  # type: ignore[attr-defined]
-            self._lock, self._process = threading.RLock(), os.getpid()
-        self._lock.acquire()
 
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+_native.after_fork(_after_fork)
 
 
 class Pipe:
     """Between a connection and the memory BIO it writes to: what leaves waits for a verdict."""
 
-    __slots__ = ("_lock", "_moving", "_to", "held")
+    __slots__ = ("__weakref__", "_lock", "_moving", "_to", "held")
 
     def __init__(self, outgoing: ssl.MemoryBIO) -> None:
         self._to = outgoing
-        self._lock = Lock()
+        self._lock = new_lock(self)
         self._moving = False
         self.held = ssl.MemoryBIO()
 
@@ -46,7 +51,7 @@ class Pipe:
                 return  # whom this interrupts goes on with it
             try:
                 self._moving = True
-                while self.held.pending:
-                    self._to.write(self.held.read())
+                # In C from end to end: an interrupt between the two would lose what was read.
+                sum(map(self._to.write, iter(self.held.read, b"")))
             finally:
                 self._moving = False

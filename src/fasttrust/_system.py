@@ -222,44 +222,46 @@ class System:
     def refresh(self) -> None:
         """Look at the store, and read it if it changed."""
         # One at a time: who read first must not have the last word.
-        with _log.afterwards(), _refreshing:
-            before = self.state
-            lost = before.problem is not None
-            where = self._chosen or (places(UNSET) if lost else before.where)
-            began = time.time_ns()
-            old = None if lost else before.signatures
-            seen = {path: signature_of(path) for path in old or where.paths}
-            if seen == old:
-                return
-            try:
-                found = _read(where)
-            except OSError as error:  # ssl.SSLError is one too
-                if lost:
-                    self.state = before._replace(problem=error)
-                else:
-                    _log.warning(
-                        "the system's store cannot be read, its old state counts: %s", error
-                    )
-                    self.state = before._replace(signatures=_settled(seen, began))
-                return
-            if self.state is not before:
-                return  # a signal's handler was here meanwhile, and read what is newer
-            anchors = found.anchors
-            changed = anchors is not before.anchors
-            if changed:
-                # Before the state: no session is bound to roots that do not verify it yet.
-                _native_anchors.source_replace(self.source, anchors.handle)
-                _log.info("trusting %d roots of the system: %s", len(anchors), where.said)
-            read = {path: seen[path] for path in where.paths} | found.entries
-            self.state = State(
-                where,
-                _settled(read, began),
-                anchors,
-                found.of_file,
-                found.in_no_directory,
-                problem=None,
-                generation=before.generation + changed,
-            )
+        with _refreshing:
+            self._refresh()
+        _log.catch_up()
+
+    def _refresh(self) -> None:
+        before = self.state
+        lost = before.problem is not None
+        where = self._chosen or (places(UNSET) if lost else before.where)
+        began = time.time_ns()
+        old = None if lost else before.signatures
+        seen = {path: signature_of(path) for path in old or where.paths}
+        if seen == old:
+            return
+        try:
+            found = _read(where)
+        except OSError as error:  # ssl.SSLError is one too
+            if lost:
+                self.state = before._replace(problem=error)
+            else:
+                _log.warning("the system's store cannot be read, its old state counts: %s", error)
+                self.state = before._replace(signatures=_settled(seen, began))
+            return
+        if self.state is not before:
+            return  # a signal's handler was here meanwhile, and read what is newer
+        anchors = found.anchors
+        changed = anchors is not before.anchors
+        if changed:
+            # Before the state: no session is bound to roots that do not verify it yet.
+            _native_anchors.source_replace(self.source, anchors.handle)
+            _log.info("trusting %d roots of the system: %s", len(anchors), where.said)
+        read = {path: seen[path] for path in where.paths} | found.entries
+        self.state = State(
+            where,
+            _settled(read, began),
+            anchors,
+            found.of_file,
+            found.in_no_directory,
+            problem=None,
+            generation=before.generation + changed,
+        )
 
     def refresh_if_due(self) -> None:
         """Look at the store if nobody has for a while; costs a connection next to nothing."""
@@ -278,6 +280,7 @@ def _after_fork() -> None:
 
 
 _native.after_fork(_after_fork)
+_log.silent_under(lambda: _refreshing)
 
 
 # Keyed by the environment. No lock: see _anchors.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import fasttrust
-from fasttrust import _guard
+from fasttrust import _default, _guard
 from pki import HOST
 
 Setting = Callable[[Any], object]
@@ -174,6 +174,24 @@ def attached_again(protocol: int, *names: str) -> ssl.SSLContext:
     return context
 
 
+def attached_twice(protocol: int, *names: str) -> ssl.SSLContext:
+    """A context whose settings were heard, and which is attached anew."""
+    context = attached_first(protocol, *names)
+    fasttrust.attach(context)
+    return context
+
+
+def by_default(protocol: int, *names: str) -> ssl.SSLContext:
+    """A default context, of a program that has its own way to make ``ssl``'s."""
+
+    def theirs(*_: object, **__: object) -> ssl.SSLContext:
+        return plain(protocol, *names)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_default, "_default_context", theirs)
+        return fasttrust.create_default_context()
+
+
 class ByName(ssl.SSLContext):
     """A class that calls its parent's methods by name, and not by ``super()``."""
 
@@ -205,6 +223,8 @@ WAYS = pytest.mark.parametrize(
         attached_first,
         attached_between,
         attached_again,
+        attached_twice,
+        by_default,
         set_between,
         injected,
         by_name,
