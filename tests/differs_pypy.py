@@ -42,6 +42,7 @@ DIFFERS = {
     r"test_inspect\.py::test_server_that_does_not_come_\w+\[handle-the alert unknown": "PyPy has no"
     " words for an unknown alert, and raises RuntimeError",
     r"test_inspect\.py::test_context_that_cannot_be_made_is_told": "PyPy's OSError names no file",
+    r"test_life\.py::test_ends_with_handshakes_in_": "PyPy's daemon threads run on at its end",
     r"test_import\.py::test_missing_cffi_": "PyPy's ssl itself needs cffi, which is built in",
     r"test_memory\.py::test_no_memory_is_no_trust": "PyPy itself ends where memory does",
     r"test_sessions\.py::test_session_is_not_resumed_\w+\[.*want_longer_keys": "PyPy's contexts do"
