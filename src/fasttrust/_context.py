@@ -310,9 +310,11 @@ def adopt(
     if other != _native.HOLDER:
         raise RuntimeError(f"the context is verified by another copy of fasttrust: {other}")
     # In this order: a signal's handler may attach while a connection is made.
-    with changing(), _attaching:
-        _adopt(context, trust, chosen, keep=keep, must_have_store=must_have_store)
-    _log.catch_up()
+    try:
+        with changing(), _attaching:
+            _adopt(context, trust, chosen, keep=keep, must_have_store=must_have_store)
+    finally:
+        _log.catch_up()  # also before an error, which it may explain
 
 
 def _adopt(
